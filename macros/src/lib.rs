@@ -1,0 +1,1 @@
+//! The doors of the procedural macros; what is behind them is in `task`, `entry` and `plain`.

@@ -1,0 +1,434 @@
+//! Every error a user can see: one opaque [`Error`] with predicates and context, and [`Failure`], which tasks return.
+//!
+//! An `Error` says what happened (its kind), to whom (task, item, worker, pid), how (signal, exit code, panic
+//! location) and why (`source`). It is built here and nowhere else, through the constructors below; other modules add
+//! context on the way up with the `with_…` methods.
+
+use std::fmt;
+use std::io;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// What went wrong in a call of this crate: a task that failed or panicked, a process that died, a time-out, the system.
+///
+/// Ask with the predicates (`is_panic`, `is_death`, …), then read the context (`task`, `item`, `worker`, `pid`,
+/// `signal`, `exit_code`, `location`, `backtrace`). The `Display` text names all of it in one line; the cause, where
+/// there is one, is in [`source`](std::error::Error::source).
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: Kind,
+    message: String,
+    context: Context,
+    source: Option<Source>,
+}
+
+/// Where and to whom it happened; every field is optional.
+#[derive(Clone, Debug, Default)]
+struct Context {
+    task: Option<String>,
+    item: Option<u64>,
+    worker: Option<String>,
+    pid: Option<u32>,
+    signal: Option<i32>,
+    code: Option<i32>,
+    location: Option<String>,
+    backtrace: Option<String>,
+}
+
+/// The kinds of error, one predicate each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The task returned `Err(Failure)`.
+    Task,
+    /// The task panicked.
+    Panic,
+    /// The process that ran the task ended before it gave a value.
+    Died,
+    /// A deadline passed.
+    Timeout,
+    /// The work was called off before it ended.
+    Cancelled,
+    /// The pool, or the session, takes no more work.
+    Closed,
+    /// A value could not be encoded.
+    Encode,
+    /// Bytes could not be decoded.
+    Decode,
+    /// The system refused something.
+    System,
+    /// The shared heap is at its limit.
+    HeapFull,
+    /// Called in a process that the user forked by hand.
+    Forked,
+    /// No task of that name, or not the same table on both sides.
+    UnknownTask,
+    /// The call makes no sense as it stands.
+    Usage,
+    /// The other process broke the protocol.
+    Protocol,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            context: Context::default(),
+            source: None,
+        }))
+    }
+
+    /// The system refused `what`; the cause stays in `source`.
+    pub(crate) fn system(what: impl Into<String>, cause: impl Into<io::Error>) -> Self {
+        let cause = cause.into();
+        let mut error = Error::new(Kind::System, format!("{}: {cause}", what.into()));
+        error.0.source = Some(Box::new(cause));
+        error
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_task(mut self, task: impl Into<String>) -> Self {
+        self.0.context.task.get_or_insert(task.into());
+        self
+    }
+
+    pub(crate) fn with_item(mut self, item: u64) -> Self {
+        self.0.context.item.get_or_insert(item);
+        self
+    }
+
+    pub(crate) fn with_worker(mut self, worker: impl Into<String>) -> Self {
+        self.0.context.worker.get_or_insert(worker.into());
+        self
+    }
+
+    pub(crate) fn with_pid(mut self, pid: u32) -> Self {
+        self.0.context.pid.get_or_insert(pid);
+        self
+    }
+
+    pub(crate) fn with_signal(mut self, signal: i32) -> Self {
+        self.0.context.signal = Some(signal);
+        self
+    }
+
+    pub(crate) fn with_exit_code(mut self, code: i32) -> Self {
+        self.0.context.code = Some(code);
+        self
+    }
+
+    pub(crate) fn with_location(mut self, location: impl Into<String>) -> Self {
+        self.0.context.location = Some(location.into());
+        self
+    }
+
+    pub(crate) fn with_backtrace(mut self, backtrace: impl Into<String>) -> Self {
+        self.0.context.backtrace = Some(backtrace.into());
+        self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// Whether the task itself returned `Err(Failure)`.
+    pub fn is_task(&self) -> bool {
+        self.0.kind == Kind::Task
+    }
+
+    /// Whether the task panicked; [`location`](Self::location) and [`backtrace`](Self::backtrace) say where.
+    pub fn is_panic(&self) -> bool {
+        self.0.kind == Kind::Panic
+    }
+
+    /// Whether the process that ran the task ended before it gave a value (killed, exited, aborted, crashed).
+    pub fn is_death(&self) -> bool {
+        self.0.kind == Kind::Died
+    }
+
+    /// Whether a time-out passed. The work goes on unless the call says otherwise.
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == Kind::Timeout
+    }
+
+    /// Whether the work was called off before it ended.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == Kind::Cancelled
+    }
+
+    /// Whether the pool was closed before the call.
+    pub fn is_closed(&self) -> bool {
+        self.0.kind == Kind::Closed
+    }
+
+    /// Whether a value could not be encoded; nothing was sent.
+    pub fn is_encode(&self) -> bool {
+        self.0.kind == Kind::Encode
+    }
+
+    /// Whether bytes could not be decoded into the type they should hold.
+    pub fn is_decode(&self) -> bool {
+        self.0.kind == Kind::Decode
+    }
+
+    /// Whether the system refused something (no descriptors, no processes, no memory); the cause is an [`io::Error`].
+    pub fn is_system(&self) -> bool {
+        self.0.kind == Kind::System
+    }
+
+    /// Whether the shared heap is at its limit.
+    pub fn is_heap_full(&self) -> bool {
+        self.0.kind == Kind::HeapFull
+    }
+
+    /// Whether the call was made in a copy of the process that the program made by its own `fork`.
+    pub fn is_forked(&self) -> bool {
+        self.0.kind == Kind::Forked
+    }
+
+    /// Whether a task was not found in the table.
+    pub fn is_unknown_task(&self) -> bool {
+        self.0.kind == Kind::UnknownTask
+    }
+
+    /// Whether the call itself makes no sense as it stands; the text says what to do instead.
+    pub fn is_usage(&self) -> bool {
+        self.0.kind == Kind::Usage
+    }
+
+    /// The registered name of the task.
+    pub fn task(&self) -> Option<&str> {
+        self.0.context.task.as_deref()
+    }
+
+    /// The index of the item in the input of `map`.
+    pub fn item(&self) -> Option<usize> {
+        self.0.context.item.map(|item| item as usize)
+    }
+
+    /// The name of the process that ran it.
+    pub fn worker(&self) -> Option<&str> {
+        self.0.context.worker.as_deref()
+    }
+
+    /// The process id of the process that ran it.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.context.pid
+    }
+
+    /// The signal that ended the process.
+    pub fn signal(&self) -> Option<i32> {
+        self.0.context.signal
+    }
+
+    /// The exit code of the process, where it ended by itself.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.0.context.code
+    }
+
+    /// Where the panic was, as `file:line:column`.
+    pub fn location(&self) -> Option<&str> {
+        self.0.context.location.as_deref()
+    }
+
+    /// The backtrace of the panic, where the process recorded one (set `RUST_BACKTRACE=1`).
+    pub fn backtrace(&self) -> Option<&str> {
+        self.0.context.backtrace.as_deref()
+    }
+
+    /// What happened, without the context.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+}
+
+/// The usual name of a signal, for messages.
+pub(crate) fn signal_name(signal: i32) -> &'static str {
+    nix::sys::signal::Signal::try_from(signal)
+        .map_or("a real-time signal", |signal| signal.as_str())
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Context {
+            task,
+            item,
+            worker,
+            pid,
+            signal,
+            code,
+            location,
+            ..
+        } = &self.0.context;
+        if let Some(task) = task {
+            write!(f, "task `{task}`")?;
+            if let Some(item) = item {
+                write!(f, ", item {item}")?;
+            }
+            f.write_str(": ")?;
+        } else if let Some(item) = item {
+            write!(f, "item {item}: ")?;
+        }
+        f.write_str(&self.0.message)?;
+        if let Some(location) = location {
+            write!(f, " at {location}")?;
+        }
+        let mut open = false;
+        let mut part = |f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>| -> fmt::Result {
+            f.write_str(if open { ", " } else { " (" })?;
+            open = true;
+            f.write_fmt(text)
+        };
+        if let Some(worker) = worker {
+            part(f, format_args!("process {worker}"))?;
+        }
+        if let Some(pid) = pid {
+            part(f, format_args!("pid {pid}"))?;
+        }
+        if let Some(signal) = signal {
+            part(f, format_args!("signal {signal} {}", signal_name(*signal)))?;
+        }
+        if let Some(code) = code {
+            part(f, format_args!("exit code {code}"))?;
+        }
+        if open {
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What `main` prints when it returns this: the sentence, its causes, and the panic's backtrace.
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !self.0.message.contains(&text) {
+                write!(f, "\n  caused by: {text}")?;
+            }
+            cause = error.source();
+        }
+        if let Some(backtrace) = self.backtrace() {
+            write!(f, "\n{backtrace}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The error of a task: made by `?` from any error, or by [`Failure::new`]; its text and causes travel to the caller,
+/// where it arrives as an [`Error`] with [`is_task`](Error::is_task).
+///
+/// A task that returns `Result<T, mp::Failure>` gives the caller a plain `T`. `Failure` is no `std::error::Error`
+/// itself, so that `?` can make it from every type that is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Failure {
+    message: String,
+    causes: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with a text of its own.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure {
+            message: message.into(),
+            causes: Vec::new(),
+        }
+    }
+
+    /// A failure with the texts of its causes, the nearest first.
+    pub(crate) fn with_causes(message: String, causes: Vec<String>) -> Self {
+        Failure { message, causes }
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The texts of the causes, the nearest first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// The same as a chain of `std::error::Error`, for `source`.
+    pub(crate) fn into_error(self) -> Error {
+        let mut chain: Option<Cause> = None;
+        for text in self.causes.into_iter().rev() {
+            chain = Some(Cause {
+                text,
+                next: chain.map(Box::new),
+            });
+        }
+        let error = Error::new(Kind::Task, self.message);
+        match chain {
+            Some(cause) => error.with_source(cause),
+            None => error,
+        }
+    }
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut causes = Vec::new();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            causes.push(error.to_string());
+            cause = error.source();
+        }
+        Failure {
+            message: error.to_string(),
+            causes,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for cause in &self.causes {
+            write!(f, "\n  caused by: {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One link of a failure's causes, after they have travelled as text.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    next: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|next| next as _)
+    }
+}

@@ -1,0 +1,1 @@
+//! The system calls nix does not wrap, and nothing else: every function here gives `io::Result` and owns its descriptors.

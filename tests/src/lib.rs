@@ -1,0 +1,1 @@
+//! Helpers shared by the tests; the tests themselves are in `tests/`.
