@@ -5,6 +5,9 @@
 compile_error!("mp runs on 64-bit Linux only: it stands on memfd, futex, pidfd and robust lists");
 
 mod error;
+#[allow(dead_code, unused_imports)] // until the layers above use all of it
+mod heap;
+#[allow(dead_code)]
 mod sys;
 
 pub use error::{Error, Failure, Result};
