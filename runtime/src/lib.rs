@@ -5,6 +5,7 @@
 compile_error!("mp runs on 64-bit Linux only: it stands on memfd, futex, pidfd and robust lists");
 
 mod error;
+mod pool;
 mod sys;
 
 pub use error::{Error, Failure, Result};
