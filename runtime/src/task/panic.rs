@@ -45,7 +45,8 @@ pub(crate) fn install_panic_hook(tell: Option<fn(&Report)>) {
 fn note(info: &PanicHookInfo<'_>) {
     let message = message_of(info.payload());
     let location = info.location().map(ToString::to_string);
-    let capture = || Some(Backtrace::capture()).filter(|trace| trace.status() == BacktraceStatus::Captured);
+    let capture =
+        || Some(Backtrace::capture()).filter(|trace| trace.status() == BacktraceStatus::Captured);
     let note = || Note {
         message: message.clone(),
         location: location.clone(),
