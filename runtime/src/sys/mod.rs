@@ -3,3 +3,5 @@
 pub(crate) mod futex;
 pub(crate) mod memory;
 pub(crate) mod robust;
+#[cfg(test)]
+pub(crate) mod testing;
