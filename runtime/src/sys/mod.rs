@@ -8,3 +8,4 @@ pub(crate) mod memory;
 pub(crate) mod program;
 pub(crate) mod robust;
 pub(crate) mod signal;
+pub(crate) mod testing;
