@@ -142,7 +142,11 @@ impl Random {
 
 #[test]
 fn random_messages() {
-    let rounds = if cfg!(miri) { 30 } else { 200_000 };
+    let rounds = match () {
+        _ if cfg!(miri) => 30,
+        _ if cfg!(debug_assertions) => 40_000,
+        _ => 200_000,
+    };
     let feeders = every_level();
     let mut edge = Edge::new();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);

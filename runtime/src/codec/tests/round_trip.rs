@@ -112,10 +112,7 @@ fn padded() -> impl Strategy<Value = Padded> + Clone {
     })
 }
 
-fn vec_of<T: Strategy>(of: T) -> impl Strategy<Value = Vec<T::Value>> + Clone
-where
-    T: Clone,
-{
+fn vec_of<T: Strategy + Clone>(of: T) -> impl Strategy<Value = Vec<T::Value>> + Clone {
     proptest::collection::vec(of, 0..40)
 }
 
@@ -325,6 +322,13 @@ fn writer() {
         frame.finish().unwrap();
     }
     from.finish().unwrap();
+
+    // A store is used again without growing.
+    let before = store.bytes(usize::MAX).len();
+    for _ in 0..100 {
+        Writer::new(&mut store).put_u64(1).unwrap();
+    }
+    assert_eq!(store.bytes(usize::MAX).len(), before);
 }
 
 /// A small value begins in memory that is there and moves to a larger one.
