@@ -29,7 +29,13 @@ mod dispatch;
 mod events;
 mod pace;
 mod slab;
+mod staff;
 mod workers;
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
