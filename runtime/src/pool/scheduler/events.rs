@@ -157,7 +157,12 @@ impl Scheduler {
     fn remove(&mut self, index: usize, at: usize) {
         self.hold(index, at);
         let worker = &mut self.workers[index];
-        let Some(sent) = worker.sent.remove(at) else {
+        let sent = if at == 0 {
+            worker.sent.pop_front()
+        } else {
+            worker.sent.remove(at)
+        };
+        let Some(sent) = sent else {
             return;
         };
         worker.load[usize::from(sent.kind)] -= sent.weight;

@@ -182,7 +182,7 @@ impl Sim {
             self.scheduler.outstanding(WorkerId(worker as u32)),
             w.view.len()
         );
-        if w.running.is_none() {
+        if !w.begun {
             let number = w.number;
             self.soon(20_000, Event::Claim(worker, number));
         }
@@ -381,7 +381,7 @@ impl Sim {
         if w.killed || !w.asked_back.contains(&(job, from)) {
             return;
         }
-        let begun = |at: usize| at == 0 && w.running.is_some();
+        let begun = |at: usize| at == 0 && w.begun;
         let place = w
             .queue
             .iter()

@@ -83,6 +83,8 @@ struct Virtual {
     // The worker's side.
     queue: VecDeque<Part>,
     running: Option<u32>,
+    /// It has begun the first part of its queue.
+    begun: bool,
     done_from: u32,
     spent: u64,
     outbox: VecDeque<Report>,
@@ -349,13 +351,14 @@ impl Sim {
 
     fn claim(&mut self, worker: usize) {
         let w = &mut self.workers[worker];
-        if w.life != Life::Up || w.running.is_some() {
+        if w.life != Life::Up || w.begun {
             return;
         }
         let Some(part) = w.queue.front().copied() else {
             return;
         };
         w.running = Some(part.from);
+        w.begun = true;
         w.done_from = part.from;
         self.run_item(worker, part.job);
     }
@@ -401,6 +404,7 @@ impl Sim {
         if failed || flush || hand_back {
             w.done_from = item + 1;
         }
+        w.begun = !(last || hand_back);
         if last {
             w.queue.pop_front();
         } else if hand_back {
