@@ -1,0 +1,5 @@
+//! Pools of worker processes.
+
+// Nothing drives it yet: the engines come next.
+#[allow(dead_code)]
+mod scheduler;
