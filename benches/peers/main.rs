@@ -40,11 +40,11 @@ fn run() -> ExitCode {
         print!("{}", report::table(workload, &measured));
         rows.extend(measured);
     }
-    if let Some(path) = &options.json {
-        if let Err(error) = std::fs::write(path, report::json(&rows)) {
-            eprintln!("peers: {}: {error}", path.display());
-            return ExitCode::FAILURE;
-        }
+    if let Some(path) = &options.json
+        && let Err(error) = std::fs::write(path, report::json(&rows))
+    {
+        eprintln!("peers: {}: {error}", path.display());
+        return ExitCode::FAILURE;
     }
     let failed = rows.iter().any(|row| row.error.is_some());
     if failed {

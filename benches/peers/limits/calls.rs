@@ -2,7 +2,8 @@
 //! memory or a pair of futexes.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::shared::{Shared, Twin, set, wait_while};
 use crate::frame::{Case, Measured, Scale};
@@ -18,8 +19,11 @@ pub(crate) fn round_trips(scale: Scale) -> Vec<Case> {
             "ring in shared memory, both spin, p50",
             move || spinning(spins),
         ),
-        Case::new("limit", "futex wake-ups there and back, p50", move || {
-            sleeping(sleeps)
+        Case::new("limit", "futex, there and back, p50", move || {
+            sleeping(sleeps, Duration::ZERO)
+        }),
+        Case::new("limit", "futex, 200 µs between calls, p50", move || {
+            sleeping(sleeps, Duration::from_micros(200))
         }),
     ]
 }
@@ -66,7 +70,7 @@ fn spinning(count: usize) -> Measured {
     Ok(middle(times))
 }
 
-fn sleeping(count: usize) -> Measured {
+fn sleeping(count: usize, pause: Duration) -> Measured {
     let shared = Shared::new()?;
     let _twin = Twin::start(|| {
         for round in 0..count as u32 {
@@ -76,6 +80,9 @@ fn sleeping(count: usize) -> Measured {
     })?;
     let mut times = Vec::with_capacity(count);
     for round in 0..count as u32 {
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
         let began = Instant::now();
         set(&shared.question.0, round + 1);
         wait_while(&shared.answer.0, round);

@@ -29,7 +29,9 @@ pub(crate) fn sums(scale: Scale) -> Vec<Case> {
             rate(length, || target.copy_from_slice(black_box(&source)))
         }),
         Case::new("limit", "sum in this process", move || {
-            rate(length, || drop(black_box(sum(black_box(&numbers)))))
+            rate(length, || {
+                black_box(sum(black_box(&numbers)));
+            })
         }),
     ]
 }

@@ -60,7 +60,9 @@ pub(crate) fn busy(scale: Scale) -> Vec<Case> {
             thread::scope(|scope| {
                 for _ in 0..threads {
                     scope.spawn(|| {
-                        (0..tasks / threads).for_each(|_| drop(std::hint::black_box(spin(steps))))
+                        for _ in 0..tasks / threads {
+                            std::hint::black_box(spin(steps));
+                        }
                     });
                 }
             });

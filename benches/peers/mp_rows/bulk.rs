@@ -19,7 +19,7 @@ fn make(length: usize) -> Vec<f64> {
 pub(crate) fn sums(scale: Scale) -> Vec<Case> {
     let numbers = vec![1.0_f64; scale.of(BYTES / 8)];
     let same = numbers.clone();
-    let (mut kept, mut fresh) = (pool_of(1), || mp::Pool::builder().workers(1).build());
+    let (mut kept, fresh) = (pool_of(1), || mp::Pool::builder().workers(1).build());
     vec![
         Case::new("mp", "apply(total, &numbers), warm", move || {
             let pool = kept()?;
@@ -44,7 +44,7 @@ fn timed_sum(pool: &mp::Pool, numbers: &[f64]) -> Measured {
 
 pub(crate) fn results(scale: Scale) -> Vec<Case> {
     let length = scale.of(BYTES / 8);
-    let (mut kept, mut fresh) = (pool_of(1), || mp::Pool::builder().workers(1).build());
+    let (mut kept, fresh) = (pool_of(1), || mp::Pool::builder().workers(1).build());
     vec![
         Case::new("mp", "apply(make, n), warm", move || {
             let pool = kept()?;
