@@ -128,8 +128,8 @@ fn count_in_a_loop(files: &[PathBuf]) -> Counts {
 
 fn print(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
     let mut text = String::new();
-    for (count, word) in counts.words.most_frequent(TOP) {
-        text += &format!("{count} {word}\n");
+    for (times, word) in counts.words.most_frequent(TOP) {
+        text += &format!("{times} {word}\n");
     }
     text += &format!(
         "TOTAL {} words in {} files\n",

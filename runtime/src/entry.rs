@@ -166,7 +166,7 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
             "the child's table of tasks differs from the parent's; both must be the same binary",
         ));
     }
-    heap.processes().link_liveness(order.slot);
+    heap.processes().link_liveness(order.slot)?;
     let parent = parent_of(heap, order.slot)?;
     let role = if launch.duty == Duty::Task { Role::Child } else { Role::Worker };
     if let Some(name) = std::env::args_os().next() {
@@ -191,8 +191,8 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
 
 fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
     let table = heap.processes();
-    let parent = table.slot(slot)?.parent();
-    let pid = table.slot(parent)?.pid();
+    let parent = table.slot(slot)?.parent().ok_or_else(|| Error::new(Kind::Protocol, "the child's slot names no parent"))?;
+    let pid = table.slot(parent)?.pid.load(std::sync::atomic::Ordering::Relaxed);
     let name = match Record::of(heap, parent).and_then(|record| record.launch()) {
         Ok(launch) => launch.identity.name,
         Err(_) => "MainProcess".into(),

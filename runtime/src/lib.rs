@@ -16,6 +16,10 @@ mod sys;
 mod task;
 mod testing;
 
+// Expansions of the macros say `::mp`, also in this crate's own tests.
+#[cfg(test)]
+extern crate self as mp;
+
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};
@@ -25,12 +29,18 @@ pub use process::{
     current_process, parent_process,
 };
 pub use spawn::StartMethod;
-pub use task::Task;
+pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
+
+#[doc(inline)]
+pub use mp_macros::{Plain, main, task, test};
 
 /// What expanded code names; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::codec::__private::*;
+    pub use crate::codec::__private::{
+        OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
+    };
     pub use crate::entry::run_main;
+    pub use crate::task::__private::*;
     pub use crate::testing::run_test;
 }

@@ -128,7 +128,7 @@ fn open_root() -> Result<&'static Session, Error> {
     let heap = heap::create(None)?;
     let me = heap.me();
     if nix::unistd::gettid() == nix::unistd::getpid() {
-        heap.processes().link_liveness(me);
+        heap.processes().link_liveness(me)?;
     }
     let identity = Identity { name: "MainProcess".into(), line: String::new() };
     Ok(SESSION.get_or_init(|| Session::new(Role::Root, heap, identity, false, None)))

@@ -75,6 +75,13 @@ impl<'s> Writer<'s> {
         }
     }
 
+    /// A writer over words of the caller's own, 16-byte aligned, which `store` knows to copy from.
+    pub(crate) fn over_words(words: &'s mut [u64], store: &'s mut dyn Store) -> Self {
+        let room = size_of_val(words);
+        // SAFETY: the words are borrowed for as long as the writer lives, and nothing is written yet.
+        unsafe { Writer::with_memory(NonNull::from(words).cast(), 0, room, store) }
+    }
+
     /// The bytes written so far.
     #[inline]
     pub fn len(&self) -> usize {

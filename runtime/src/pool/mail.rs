@@ -99,14 +99,13 @@ pub(crate) struct Job {
     pub(crate) reducer: u32,
     /// Bytes of an inline message.
     pub(crate) len: u32,
-    _pad: u32,
     /// The bytes, or `[offset, len, 0, 0]` of a block.
     pub(crate) body: Inline,
 }
 
 impl Job {
     pub(crate) fn new(task: u32, flags: u32, reducer: u32, len: u32, body: Inline) -> Self {
-        Job { task, flags, from: 0, to: 0, reducer, len, _pad: 0, body }
+        Job { task, flags, from: 0, to: 0, reducer, len, body }
     }
 
     pub(crate) fn part(mut self, from: u32, to: u32) -> Self {
@@ -430,7 +429,7 @@ impl Mail {
     }
 
     /// The bytes of an inline message, in place: the parent leaves the slot alone until `head` passes.
-    pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'_>, Error> {
+    pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'static>, Error> {
         if len as usize > INLINE {
             return Err(Error::new(Kind::Protocol, "an inline message is longer than its slot"));
         }

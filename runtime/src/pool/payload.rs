@@ -58,7 +58,7 @@ impl Payload {
     pub(crate) fn to_vec(&self) -> Result<Vec<u8>, Error> {
         self.read(|from| {
             let len = from.remaining();
-            from.copy_out(len)
+            from.copy_bytes(len)
         })
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use super::mail::{BARE, Bell, FOLD, FRAMED, INLINE, IN_BLOCK, Inline, Job, Mail, News, Next, Note, SLOTS};
-use crate::codec::{BlockStore, Reader, Store, Writer};
+use crate::codec::{Reader, Store, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Block, Heap};
 use crate::session::Session;
@@ -190,8 +190,8 @@ impl Worker {
         let reducer = if job.flags & FOLD != 0 { Some(table.get(job.reducer).ok_or_else(missing)?) } else { None };
         let mut args = if job.flags & IN_BLOCK != 0 {
             let [offset, len, ..] = job.body;
-            self.heap.warm(offset, len as usize)?;
-            args_in(self.heap, offset, len as usize)?
+            self.heap.warm(offset, len as usize);
+            super::engine::args_in(self.heap, offset, len as usize)?
         } else {
             self.mail.inline_args(self.head, job.len)?
         };
@@ -227,7 +227,8 @@ impl Worker {
                 let to = if reducer.is_some() { job.to } else { at.saturating_add(self.step).min(job.to) };
                 let stop = out.with(|out| {
                     let progress = mail.progress();
-                    let mut batch = Batch { args, framed, out_framed, from: at, to, progress, out };
+                    let args_here = std::mem::replace(&mut args, Reader::from_slice(&[]));
+                    let mut batch = Batch { args: args_here, framed, out_framed, from: at, to, progress, out };
                     let stop = match reducer {
                         Some(reducer) => entry.fold(&mut batch, reducer),
                         None => entry.run(&mut batch),
@@ -253,7 +254,12 @@ impl Worker {
                     break (failed, late);
                 }
             };
-            if at > from {
+            if failed.is_some() && reducer.is_some() && at > from && out.len == 0 && entry.fixed_out() != Some(0) {
+                // The folding itself failed: the values of the items before it went with it.
+                if let Some(report) = &failed {
+                    (from..at).for_each(|item| self.report(item, report, 0));
+                }
+            } else if at > from {
                 let news = if reducer.is_some() { News::Folded } else { News::Values };
                 let body = out.finish(if out_framed { FRAMED } else { 0 });
                 self.publish(Note { news: news as u32, from, to: at, ns: now.saturating_sub(since), ..body });
@@ -282,13 +288,6 @@ impl Worker {
             self.step = self.step.saturating_mul(2).min(1 << 20);
         }
     }
-}
-
-fn args_in(heap: &'static Heap, offset: u64, len: usize) -> Result<Reader<'static>, Error> {
-    let base = heap.at(offset, len)?;
-    // SAFETY: inside the mapping, which is never unmapped; the parent wrote the block before it published the job and keeps it
-    // until every item of it is resolved.
-    Ok(unsafe { Reader::trusted(base, len) })
 }
 
 /// Where results are written: the slot's own bytes for a lone one while it fits, else a block that the mailbox names, so that
@@ -364,7 +363,7 @@ struct OutStore {
 unsafe impl Store for OutStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
         let doubled = self.block.map_or(0, |(block, _)| block.size.saturating_mul(2));
-        let block = self.heap.alloc(need.max(doubled)).or_else(|_| self.heap.alloc(need))?;
+        let block = self.heap.alloc(need.max(doubled), 64).or_else(|_| self.heap.alloc(need, 64))?;
         let base = self.heap.at(block.offset, block.size)?;
         // SAFETY: `used` bytes stand at the old place; the new block is at least `need` long and apart from it.
         unsafe { base.copy_from_nonoverlapping(self.base, used) };

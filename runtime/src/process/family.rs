@@ -63,7 +63,7 @@ pub(crate) fn start(session: &'static Session, plan: Plan, args: Args<'_>, setti
     sweep_detached(session);
     sweep_orphans(session);
     let heap = session.heap;
-    let slot = heap.processes().reserve(heap.me())?;
+    let slot = heap.processes().reserve(Some(heap.me()))?;
     let Plan { duty, task, fingerprint, identity, daemon } = plan;
     let launch = Launch { duty, task, fingerprint, identity, daemon };
     let started = Record::of(heap, slot).and_then(|record| {
@@ -73,12 +73,12 @@ pub(crate) fn start(session: &'static Session, plan: Plan, args: Args<'_>, setti
     let (record, pid, pidfd) = match started {
         Ok(started) => started,
         Err(error) => {
-            heap.processes().release(slot);
+            let _ = heap.processes().release(slot);
             return Err(error.with_worker(launch.identity.name));
         }
     };
     let args = match args {
-        Args::Inline(_) => None,
+        Args::Inline(..) => None,
         Args::Block { offset, .. } => Some(offset),
     };
     let member = Arc::new(Member {
@@ -117,7 +117,7 @@ impl Member {
             if let Some(exit) = exit {
                 end.exit = Some(exit);
                 drop(end);
-                session.heap.processes().mark_dead(self.slot);
+                let _ = session.heap.processes().mark_dead(self.slot);
                 lock(&MEMBERS).retain(|member| !std::ptr::eq(&**member, self));
                 return Ok(Some(exit));
             }
@@ -162,7 +162,7 @@ impl Member {
         if let Some(args) = self.args {
             let _ = heap.free(args);
         }
-        heap.processes().release(self.slot);
+        let _ = heap.processes().release(self.slot);
         sweep_orphans(session);
     }
 
@@ -219,13 +219,13 @@ fn sweep_orphans(session: &'static Session) {
     let mut more = Vec::new();
     orphans.retain(|&slot| {
         let Ok(entry) = table.slot(slot) else { return false };
-        if !child::is_gone(entry.pid(), entry.start_time()) {
+        if !child::is_gone(entry.pid.load(Ordering::Relaxed), entry.start_time.load(Ordering::Relaxed)) {
             return true;
         }
-        table.mark_dead(slot);
+        let _ = table.mark_dead(slot);
         more.extend(table.children_of(slot));
         heap.adopt(slot);
-        table.release(slot);
+        let _ = table.release(slot);
         false
     });
     orphans.extend(more);

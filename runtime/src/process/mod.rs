@@ -5,9 +5,10 @@
 //! is never taken for one that succeeded.
 
 pub(crate) mod family;
-mod current;
 pub(crate) mod record;
+mod current;
 mod stdio;
+pub(crate) mod watch;
 
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -69,21 +70,22 @@ struct Encoded {
 }
 
 #[repr(C, align(64))]
-struct Inline([u8; ARGS_ROOM]);
+struct Inline([u64; ARGS_ROOM / 8]);
 
 impl Encoded {
     fn new<T: Task>(input: &T::Input<'_>) -> Result<Self> {
         let session = session::current()?;
         let task = task::index_of::<T>()?;
-        let mut inline = Box::new(Inline([0; ARGS_ROOM]));
-        let mut store = BlockStore::new(session.heap);
-        let mut writer = Writer::over_slice(&mut inline.0, &mut store);
+        let mut inline = Box::new(Inline([0; ARGS_ROOM / 8]));
+        let mut store = BlockStore::over_words(session.heap, &mut inline.0);
+        let mut writer = Writer::over_words(&mut inline.0, &mut store);
         let hint = task::input_hint::<T>(input);
         if hint > ARGS_ROOM {
             writer.reserve(hint)?;
         }
         task::encode_input::<T>(input, &mut writer)?;
         let len = writer.len();
+        drop(writer);
         let block = store.into_block().map(|block| block.offset);
         Ok(Encoded { session, task, inline, len, block })
     }
@@ -91,7 +93,7 @@ impl Encoded {
     fn as_args(&self) -> Args<'_> {
         match self.block {
             Some(offset) => Args::Block { offset, len: self.len as u64 },
-            None => Args::Inline(&self.inline.0[..self.len]),
+            None => Args::Inline(&self.inline.0, self.len),
         }
     }
 }

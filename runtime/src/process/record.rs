@@ -156,10 +156,11 @@ impl Record {
         self.write(LINE_AT, line.as_bytes());
         head.line_len.store(line.len() as u32, Ordering::Relaxed);
         let (block, len) = match args {
-            Args::Inline(bytes) => {
-                debug_assert!(bytes.len() <= ARGS_ROOM);
-                self.write(ARGS_AT, bytes);
-                (INLINE, bytes.len() as u64)
+            Args::Inline(words, len) => {
+                debug_assert!(size_of_val(words) <= ARGS_ROOM);
+                // SAFETY: as in `write`; whole words, of which the first `len` bytes count.
+                unsafe { self.at(ARGS_AT).cast::<u64>().as_ptr().copy_from_nonoverlapping(words.as_ptr(), words.len()) };
+                (INLINE, len.min(ARGS_ROOM) as u64)
             }
             Args::Block { offset, len } => (offset, len),
         };
@@ -198,7 +199,7 @@ impl Record {
             INLINE if len <= ARGS_ROOM => self.at(ARGS_AT),
             INLINE => return Err(Error::new(Kind::Protocol, "the launch record's arguments do not fit it")),
             offset => {
-                heap.warm(offset, len)?;
+                heap.warm(offset, len);
                 heap.at(offset, len)?
             }
         };
@@ -288,6 +289,7 @@ impl Record {
 /// Encoded arguments, as the parent has them.
 #[derive(Clone, Copy)]
 pub(crate) enum Args<'a> {
-    Inline(&'a [u8]),
+    /// So many bytes of these words.
+    Inline(&'a [u64], usize),
     Block { offset: u64, len: u64 },
 }

@@ -68,7 +68,7 @@ struct Sent {
 impl Local {
     pub(crate) fn new(session: &'static Session, name: String, settings: Settings) -> Result<Self, Error> {
         let heap = session.heap;
-        let block = heap.alloc(Bell::SIZE)?;
+        let block = heap.alloc(Bell::SIZE, 64)?;
         let bell = Bell::at(heap, block.offset)?;
         bell.reset();
         Ok(Local {
@@ -94,7 +94,7 @@ impl Local {
 
     fn try_start(&mut self) -> Result<Worker, Error> {
         let heap = self.session.heap;
-        let block = heap.alloc(mail::SIZE)?;
+        let block = heap.alloc(mail::SIZE, 64)?;
         let started = Mail::at(heap, block.offset).and_then(|mail| {
             mail.reset(self.bell_block);
             let line = self.session.next_line();
@@ -105,7 +105,7 @@ impl Local {
                 identity: Identity { name: format!("{}-{line}", self.name), line },
                 daemon: true,
             };
-            let member = family::start(self.session, plan, Args::Inline(&[]), &self.settings)?;
+            let member = family::start(self.session, plan, Args::Inline(&[], 0), &self.settings)?;
             Ok((mail, member))
         });
         let (mail, member) = match started {

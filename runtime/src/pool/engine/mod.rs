@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! What carries out the scheduler's actions: worker processes (`local`), or this very thread (`inline`).
 //!
 //! An engine knows workers, jobs and bytes; it knows nothing of calls, and decides nothing. It reports what happened as
@@ -12,7 +13,9 @@ use std::time::Instant;
 use super::mail::Job;
 use super::payload::Payload;
 use super::scheduler::{JobId, Part, WorkerId};
+use crate::codec::Reader;
 use crate::error::Error;
+use crate::heap::Heap;
 
 /// What happened.
 pub(crate) enum Event {
@@ -67,6 +70,20 @@ pub(crate) trait Engine: Send {
     fn who(&self, worker: WorkerId) -> Option<Who>;
     /// All of them.
     fn everybody(&self) -> Vec<Who>;
+    /// Work for the calling thread, to be run without the lock.
+    fn work(&mut self) -> Option<inline::Work> {
+        None
+    }
+    /// What came of it.
+    fn worked(&mut self, _done: inline::Done) {}
     /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL; collects them.
     fn stop(&mut self, asked: bool);
+}
+
+/// The arguments in a block of the pool's own process, which keeps it until every item is resolved.
+pub(crate) fn args_in(heap: &'static Heap, offset: u64, len: usize) -> Result<Reader<'static>, Error> {
+    let base = heap.at(offset, len)?;
+    // SAFETY: inside the mapping, which is never unmapped; the block was written before the job was published, and is neither
+    // written nor freed before every item of the job is resolved.
+    Ok(unsafe { Reader::trusted(base, len) })
 }

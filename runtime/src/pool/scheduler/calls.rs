@@ -19,6 +19,7 @@ pub(super) struct Call {
     pub(super) sent: u32,
     pub(super) cancelled: bool,
     expected: Option<u64>,
+    stretch: u32,
     max_chunk: u32,
     submitted: u64,
     /// Jobs that are not released.
@@ -68,6 +69,7 @@ impl Scheduler {
             sent: 0,
             cancelled: false,
             expected: None,
+            stretch: 1,
             max_chunk: 1,
             submitted: 0,
             jobs: 0,
@@ -81,6 +83,7 @@ impl Scheduler {
         call.fixed_weight = fixed_weight;
         call.cancelled = false;
         call.expected = spec.items;
+        call.stretch = spec.stretch.max(1);
         call.max_chunk = spec.max_chunk.max(1);
         call.submitted = 0;
         call.ended = false;
@@ -199,6 +202,21 @@ impl Scheduler {
         self.settle_call(call.slot);
     }
 
+    /// Drops what no worker has, of every call; what workers have goes on and counts.
+    pub(crate) fn cancel_queued(&mut self) {
+        let open: Vec<u32> = self.calls.live().collect();
+        for slot in open {
+            let call = self.calls.at_mut(slot);
+            call.ended = true;
+            let kind = call.kind;
+            if !call.queue.is_empty() {
+                self.rounds[kind].retain(|&other| other != slot);
+                self.drop_queue(slot, Why::Cancelled);
+            }
+            self.settle_call(slot);
+        }
+    }
+
     /// `cancel_call` for every call there is.
     pub(crate) fn cancel_all(&mut self) {
         let open: Vec<u32> = self.calls.live().collect();
@@ -217,7 +235,7 @@ impl Scheduler {
             .expected
             .and_then(|expected| expected.checked_sub(open.submitted))
             .filter(|&left| left > 0);
-        chunk_items(&self.policy, &open.pace, left, self.crew()).min(open.max_chunk)
+        chunk_items(&self.policy, &open.pace, left, self.crew(), open.stretch).min(open.max_chunk)
     }
 
     /// How many workers to reckon with.
