@@ -10,12 +10,24 @@ mod error;
 mod heap;
 #[allow(dead_code)]
 mod sys;
+#[allow(dead_code)] // likewise
+mod task;
+
+// Expansions of the macros say `::mp`, also in this crate's own tests.
+#[cfg(test)]
+extern crate self as mp;
 
 pub use codec::Plain;
 pub use error::{Error, Failure, Result};
+#[doc(inline)]
+pub use mp_macros::{Plain, main, task, test};
+pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
 /// What expanded code names; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::codec::__private::*;
+    pub use crate::codec::__private::{
+        OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
+    };
+    pub use crate::task::__private::*;
 }

@@ -132,7 +132,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         quote! {
             fn reducer() -> ::core::option::Option<#private::Reduce> {
                 use #private::reduce_levels::*;
-                (&#private::ReduceProbe::<#path>::NEW).reduce()
+                (&&#private::ReduceProbe::<#path, #output>::NEW).reduce()
             }
         }
     });

@@ -1,0 +1,1 @@
+//! Tasks from the attribute to the trampoline, in one process.
