@@ -77,7 +77,10 @@ pub trait Task: Copy + Send + Sync + 'static {
 
 /// The tags of the parameters of `T`.
 #[doc(hidden)]
-pub trait Codec<T: Task + ?Sized>: for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>> {}
+pub trait Codec<T: Task + ?Sized>:
+    for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>>
+{
+}
 
 #[diagnostic::do_not_recommend]
 impl<T, C> Codec<T> for C
