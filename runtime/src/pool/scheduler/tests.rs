@@ -24,6 +24,7 @@ fn call_plan() -> impl Strategy<Value = CallPlan> {
                 item_ns: digit * 10u64.pow(power),
                 cancel_at,
                 spec: CallSpec {
+                    stretch: 1,
                     items: spec.0.then_some(0),
                     chunked: spec.1,
                     retries: spec.2,
