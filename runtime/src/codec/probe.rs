@@ -80,6 +80,8 @@ pub(crate) mod levels {
         [] Probe<&OsStr> => OsView;
         [] Probe<&Path> => PathView;
         [] Probe<Cow<'_, str>> => CowText;
+        [] Probe<Cow<'_, OsStr>> => CowOs;
+        [] Probe<Cow<'_, Path>> => CowPath;
         [T: Plain] Probe<Cow<'_, [T]>> => CowBlock<T>;
     }
 
@@ -135,6 +137,8 @@ pub(crate) mod levels {
         [] OsView;
         [] PathView;
         [] CowText;
+        [] CowOs;
+        [] CowPath;
         [U: Plain] CowBlock<U>;
         [U: Plain] LentPlain<U>;
         [G: OwnedTag] LentValue<G>;

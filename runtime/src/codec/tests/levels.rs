@@ -55,6 +55,8 @@ fn every_type_gets_its_level() {
         &Path => "PathView" None;
         &OsStr => "OsView" None;
         Cow<'_, str> => "CowText" None;
+        Cow<'_, OsStr> => "CowOs" None;
+        Cow<'_, Path> => "CowPath" None;
         Cow<'_, [u32]> => "CowBlock" None;
         &u64 => "LentPlain" Some(8);
         &Padded => "LentPlain" Some(24);
