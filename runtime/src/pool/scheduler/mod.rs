@@ -33,9 +33,13 @@ mod staff;
 mod workers;
 
 #[cfg(test)]
-mod sim;
+mod figures;
 #[cfg(test)]
-mod tests;
+mod plans;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod sim;
 
 use std::collections::VecDeque;
 
