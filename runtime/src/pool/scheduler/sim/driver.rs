@@ -215,11 +215,13 @@ impl Sim {
         }
         let perish = self.chance(self.plan.odds.perish);
         let w = &mut self.workers[worker];
-        if let (Some((job, item)), false, false) = (running, perish, w.killed) {
-            if w.done_from < item {
-                let from = w.done_from;
-                self.report(worker, Report::Finished(job, from, item, 1));
-            }
+        if let Some((job, item)) = running
+            && !perish
+            && !w.killed
+            && w.done_from < item
+        {
+            let from = w.done_from;
+            self.report(worker, Report::Finished(job, from, item, 1));
         }
         let w = &mut self.workers[worker];
         let condemned = w.killed;

@@ -284,11 +284,7 @@ impl Sim {
                 self.die(worker);
             }
             Event::Ready(worker, number) if self.is_current(worker, number) => {
-                if self.workers[worker].life == Life::Starting {
-                    self.workers[worker].life = Life::Up;
-                    self.workers[worker].up = true;
-                    self.scheduler.worker_up(WorkerId(worker as u32));
-                }
+                self.ready(worker);
             }
             Event::NoStart(worker, number) if self.is_current(worker, number) => {
                 self.workers[worker].life = Life::None;
@@ -302,10 +298,10 @@ impl Sim {
             Event::Noticed(worker, number) if self.is_current(worker, number) => {
                 self.notice(worker);
             }
-            Event::AnswerRecall(worker, number, job, from, to) => {
-                if self.is_current(worker, number) {
-                    self.answer_recall(worker, job, from, to);
-                }
+            Event::AnswerRecall(worker, number, job, from, to)
+                if self.is_current(worker, number) =>
+            {
+                self.answer_recall(worker, job, from, to);
             }
             _ => {}
         }
@@ -348,6 +344,15 @@ impl Sim {
     }
 
     // ---- the workers
+
+    fn ready(&mut self, worker: usize) {
+        let w = &mut self.workers[worker];
+        if w.life == Life::Starting {
+            w.life = Life::Up;
+            w.up = true;
+            self.scheduler.worker_up(WorkerId(worker as u32));
+        }
+    }
 
     fn claim(&mut self, worker: usize) {
         let w = &mut self.workers[worker];
