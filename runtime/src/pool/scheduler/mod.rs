@@ -1,6 +1,7 @@
 //! The scheduler of a pool as a pure state machine: events in, actions out. No I/O, no clock, no threads; it imports
-//! `crate::error` alone. Whoever drives it reports what happened through the methods and then calls
-//! [`Scheduler::next_action`] until it gives `None`, carrying out each action as it comes.
+//! `crate::error` alone. Whoever drives it reports what happened through the methods, submits what `room` allows, and
+//! then calls [`Scheduler::next_action`] until it gives `None`, carrying out each action as it comes. (Submitting comes
+//! first: a worker without work makes the scheduler ask others for theirs.)
 //!
 //! Words. A *call* is one `map`, `apply` and so on; an *item* is an index in a call; a *job* is a run of consecutive
 //! items of one call that was encoded as one message (its bytes live outside, keyed by [`JobId`]); a *part* is a range

@@ -86,8 +86,6 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 100 } else { 400 }, ..ProptestConfig::default() })]
-
     #[test]
     fn every_item_resolves_once(plan in plan(64)) {
         Sim::new(plan).run();
@@ -158,6 +156,51 @@ fn the_simulation_is_eventful() {
         assert!(tally.end > 20_000_000);
     }
     assert!(happened.iter().all(|&count| count > 0), "{happened:?}");
+}
+
+/// Healthy workers are kept busy, whatever the items take: little is lost at the start, between items or at the end.
+#[test]
+fn workers_are_kept_busy() {
+    for (item_ns, items, chunked) in [
+        (500, 200_000, true),
+        (2_000, 50_000, false),
+        (20_000, 20_000, false),
+        (20_000, 20_000, true),
+        (1_000_000, 1_000, false),
+        (30_000_000, 200, true),
+    ] {
+        let tally = Sim::new(Plan {
+            seed: item_ns,
+            workers: 8,
+            policy: Policy::default(),
+            calls: vec![CallPlan {
+                at: 1_000_000,
+                items,
+                surprise: 0,
+                item_ns,
+                cancel_at: None,
+                spec: CallSpec {
+                    items: Some(0),
+                    chunked,
+                    ..CallSpec::default()
+                },
+            }],
+            resizes: Vec::new(),
+            kills: Vec::new(),
+            odds: Odds::default(),
+            prompt_recalls: true,
+            audit_every: 0,
+        })
+        .run();
+        // No worker can end before the longest item does: one in two hundred takes a hundred times the usual.
+        let longest = 175 * item_ns;
+        let ideal = tally.busy / 8;
+        let took = tally.end - 1_000_000;
+        assert!(
+            took < ideal / 100 * 115 + longest,
+            "{item_ns}: {took} against {ideal}"
+        );
+    }
 }
 
 /// Ten thousand workers and a million items in release; a tenth of both otherwise.

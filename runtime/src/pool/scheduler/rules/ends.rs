@@ -277,3 +277,53 @@ fn a_worker_that_lies_is_killed_and_blamed() {
     }));
     assert_eq!(pool.starts(), [0]);
 }
+
+#[test]
+fn only_the_end_of_a_part_can_be_handed_back() {
+    let mut pool = Pool::new(1);
+    let chunked = true;
+    let call = pool.open(CallSpec {
+        chunked,
+        ..paced(10)
+    });
+    let job = pool.submit(call, 10);
+    pool.drain();
+    pool.sent.clear();
+    assert_eq!(pool.s.finished(WorkerId(0), job, 0, 2, 20), Verdict::Accept);
+    assert_eq!(pool.s.returned(WorkerId(0), job, 6, 10), Verdict::Accept);
+    assert_eq!(pool.s.items_in_flight(), 4);
+    pool.drain();
+    assert_eq!(pool.sent, [(0, part(job, 6, 10))]);
+    assert_eq!(pool.s.returned(WorkerId(0), job, 2, 5), Verdict::Violation);
+}
+
+#[test]
+fn everything_is_cancelled_at_once() {
+    let mut pool = Pool::new(2);
+    let calls: Vec<CallId> = (0..1_000)
+        .map(|_| pool.call_of(paced(1_000), 2).0)
+        .collect();
+    let open = pool.open(CallSpec::default());
+    pool.drain();
+    pool.s.cancel_call(calls[0]);
+    pool.s.cancel_all();
+    pool.drain();
+    let dropped = |action: &&Action| matches!(action, Action::ItemsDropped { .. });
+    assert_eq!(pool.other.iter().filter(dropped).count(), 2_000);
+    assert!(pool.other.contains(&Action::CallDone { call: open }));
+    assert!(!pool.s.has_backlog() && !pool.s.is_idle());
+    // What the workers hold comes back in one way or another.
+    for (worker, part) in pool.recalls() {
+        let verdict = pool
+            .s
+            .recalled(WorkerId(worker), part.job, part.from, part.to);
+        assert_eq!(verdict, Verdict::Discard);
+    }
+    for worker in 0..2 {
+        pool.s.worker_lost(WorkerId(worker), None);
+    }
+    pool.drain();
+    assert!(pool.s.is_idle());
+    let done = |action: &&Action| matches!(action, Action::CallDone { .. });
+    assert_eq!(pool.other.iter().filter(done).count(), 1_001);
+}

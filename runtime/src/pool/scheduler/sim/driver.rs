@@ -351,13 +351,14 @@ impl Sim {
         | Report::Returned(job, from, to)
         | Report::Failed(job, from @ to)) = report;
         let garbage = JobId::from_bits(self.roll() | 1 << 63);
-        let verdict = match self.below(8) {
+        let verdict = match self.below(9) {
             0 => self.scheduler.finished(id, garbage, from, to, 5),
             1 => self.scheduler.finished(id, job, from, u32::MAX, 5),
             2 => self.scheduler.finished(id, job, to, from, u64::MAX),
             3 => self.scheduler.finished(id, job, from + 1, to + 1, 0),
             4 => self.scheduler.returned(id, garbage, 0, u32::MAX),
             5 => self.scheduler.recalled(id, job, u32::MAX, 0),
+            7 => self.scheduler.recalled(id, job, from, u32::MAX),
             6 => match self.scheduler.failed(id, job, u32::MAX) {
                 Failed::Violation => Verdict::Violation,
                 _ => Verdict::Accept,

@@ -150,6 +150,8 @@ pub(super) struct Tally {
     pub(super) violations: u64,
     pub(super) sends: u64,
     pub(super) returned: u64,
+    /// What all items took together, and when the last call was done.
+    pub(super) busy: u64,
     pub(super) end: u64,
 }
 
@@ -216,6 +218,7 @@ impl Sim {
         assert_eq!(self.calls.len(), self.plan.calls.len());
         assert!(self.calls.iter().all(|call| call.done && call.fed));
         assert!(self.jobs.is_empty() && self.runnable == 0 && self.in_flight == 0);
+        self.tally.end = self.now;
         self.scheduler.close();
         self.drain();
         self.play();
@@ -223,7 +226,6 @@ impl Sim {
             assert_eq!(worker.life, Life::None, "a worker stays behind");
         }
         assert!(self.scheduler.open_call(CallSpec::default()).is_err());
-        self.tally.end = self.now;
         self.tally
     }
 
@@ -375,6 +377,7 @@ impl Sim {
         if self.below(200) == 0 {
             ns = ns.saturating_mul(100);
         }
+        self.tally.busy += ns;
         self.workers[worker].spent += ns;
         let (number, time) = (self.workers[worker].number, self.now + ns);
         self.at(time, Event::ItemEnd(worker, number));
