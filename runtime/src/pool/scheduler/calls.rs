@@ -21,6 +21,7 @@ pub(super) struct Call {
     /// Being cancelled: what workers hold of it is about to be dropped.
     dropping: bool,
     expected: Option<u64>,
+    stretch: u32,
     max_chunk: u32,
     submitted: u64,
     /// Jobs that are not released.
@@ -81,6 +82,7 @@ impl Scheduler {
             cancelled: false,
             dropping: false,
             expected: None,
+            stretch: 1,
             max_chunk: 1,
             submitted: 0,
             jobs: 0,
@@ -94,6 +96,7 @@ impl Scheduler {
         call.fixed_weight = fixed_weight;
         call.cancelled = false;
         call.expected = spec.items;
+        call.stretch = spec.stretch.max(1);
         call.max_chunk = spec.max_chunk.max(1);
         call.submitted = 0;
         call.ended = false;
@@ -212,6 +215,18 @@ impl Scheduler {
         self.settle_call(call.slot);
     }
 
+    /// Drops what no worker has, of every call, and takes no more input; what workers have goes on and counts.
+    pub(crate) fn cancel_queued(&mut self) {
+        let mut open: Vec<u32> = self.calls.live().collect();
+        open.retain(|&slot| !self.calls.at(slot).done);
+        self.rounds.iter_mut().for_each(VecDeque::clear);
+        for slot in open {
+            self.calls.at_mut(slot).ended = true;
+            self.drop_queue(slot, Why::Cancelled);
+            self.settle_call(slot);
+        }
+    }
+
     /// `cancel_call` for every call there is, in one pass over the workers.
     pub(crate) fn cancel_all(&mut self) {
         let mut open: Vec<u32> = self.calls.live().collect();
@@ -241,7 +256,7 @@ impl Scheduler {
             .expected
             .and_then(|expected| expected.checked_sub(open.submitted))
             .filter(|&left| left > 0);
-        chunk_items(&self.policy, &open.pace, left, self.crew()).min(open.max_chunk)
+        chunk_items(&self.policy, &open.pace, left, self.crew(), open.stretch).min(open.max_chunk)
     }
 
     /// How many workers to reckon with.

@@ -115,6 +115,11 @@ impl Scheduler {
         }
     }
 
+    /// What the worker wrote makes no sense at all: it is condemned, a `Kill` follows.
+    pub(crate) fn nonsense(&mut self, worker: WorkerId) {
+        self.violated(worker.0 as usize);
+    }
+
     /// What a worker that is believed is on.
     fn head(&self, index: usize) -> Option<Sent> {
         let worker = self.workers.get(index)?;

@@ -58,6 +58,13 @@ pub(crate) struct CallId {
     generation: u32,
 }
 
+impl CallId {
+    /// The place of the call in a table that grows to the largest number of calls open at a time.
+    pub(crate) fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
 /// Names a job; stale once it is released. A slot is not reused before that, so payloads may be kept in a table by slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct JobId {
@@ -146,6 +153,8 @@ pub(crate) struct CallSpec {
     pub(crate) max_chunk: u32,
     /// The parts of this call that fit in a worker's window, in place of the measured number.
     pub(crate) window: Option<u32>,
+    /// So many times longer than others its chunks may take.
+    pub(crate) stretch: u32,
     /// What is known from earlier calls of the same task.
     pub(crate) pace: Pace,
 }
@@ -158,6 +167,7 @@ impl Default for CallSpec {
             retries: 0,
             max_chunk: u32::MAX,
             window: None,
+            stretch: 1,
             pace: Pace::default(),
         }
     }
@@ -316,6 +326,11 @@ impl Scheduler {
                 return None;
             }
         }
+    }
+
+    /// How many slots for workers there are, filled or not.
+    pub(crate) fn workers(&self) -> u32 {
+        self.workers.len() as u32
     }
 
     /// How many parts the worker holds.

@@ -132,12 +132,18 @@ impl Window {
 
 /// How many items the next chunk of a call shall hold: the measured time decides, what is left of the input is shared
 /// out finely enough for the workers to end together, and nothing is cut finer than is worth a message.
-pub(super) fn chunk_items(policy: &Policy, pace: &Pace, left: Option<u64>, workers: u32) -> u32 {
+pub(super) fn chunk_items(
+    policy: &Policy,
+    pace: &Pace,
+    left: Option<u64>,
+    workers: u32,
+    stretch: u32,
+) -> u32 {
     let Some(each) = pace.each() else {
         return 1;
     };
     let each = each.max(0.01);
-    let mut items = policy.chunk_target_ns as f64 / each;
+    let mut items = policy.chunk_target_ns as f64 * f64::from(stretch) / each;
     if let Some(left) = left {
         let share = left as f64 / (4.0 * f64::from(workers.max(1)));
         let least = policy.chunk_floor_ns as f64 / each;

@@ -13,7 +13,7 @@ fn call_plan() -> impl Strategy<Value = CallPlan> {
     (
         (0..20_000_000u64, 0..400u64, -50..50i64, 0..7u32, 1..10u64),
         prop::option::weighted(0.2, 0..40_000_000u64),
-        (any::<bool>(), any::<bool>(), 0..4u32, 1..200u32),
+        (any::<bool>(), any::<bool>(), 0..4u32, 1..200u32, 1..6u32),
         prop::option::weighted(0.2, 1..20u32),
     )
         .prop_map(
@@ -29,6 +29,7 @@ fn call_plan() -> impl Strategy<Value = CallPlan> {
                     retries: spec.2,
                     max_chunk: spec.3,
                     window,
+                    stretch: spec.4,
                     pace: Pace::default(),
                 },
             },
@@ -65,24 +66,28 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
         prop::collection::vec(call_plan(), 1..6),
         prop::collection::vec((0..40_000_000u64, 1..=workers), 0..4),
         prop::collection::vec(0..40_000_000u64, 0..10),
+        prop::option::weighted(0.1, 0..40_000_000u64),
         odds(),
     )
-        .prop_map(|(head, policy, calls, resizes, kills, odds)| Plan {
-            seed: head.0,
-            workers: head.1,
-            policy: Policy {
-                max_window: policy.0,
-                chunk_depth: policy.1,
-                max_barren_deaths: policy.2,
-                ..Policy::default()
+        .prop_map(
+            |(head, policy, calls, resizes, kills, drop_queued_at, odds)| Plan {
+                seed: head.0,
+                workers: head.1,
+                policy: Policy {
+                    max_window: policy.0,
+                    chunk_depth: policy.1,
+                    max_barren_deaths: policy.2,
+                    ..Policy::default()
+                },
+                calls,
+                resizes,
+                kills,
+                drop_queued_at,
+                odds,
+                prompt_recalls: head.2,
+                audit_every: head.3,
             },
-            calls,
-            resizes,
-            kills,
-            odds,
-            prompt_recalls: head.2,
-            audit_every: head.3,
-        })
+        )
 }
 
 proptest! {
@@ -122,6 +127,7 @@ fn the_simulation_is_eventful() {
             ],
             resizes: vec![(2_000_000, 12), (4_000_000, 3), (6_000_000, 6)],
             kills: (0..20).map(|kill| kill * 500_000).collect(),
+            drop_queued_at: None,
             odds: Odds {
                 fail: 1_000,
                 die_running: 500,
@@ -187,6 +193,7 @@ fn workers_are_kept_busy() {
             }],
             resizes: Vec::new(),
             kills: Vec::new(),
+            drop_queued_at: None,
             odds: Odds::default(),
             prompt_recalls: true,
             audit_every: 0,
@@ -230,6 +237,7 @@ fn a_large_pool() {
         ],
         resizes: vec![(3_000_000, 1_100 * scale), (5_000_000, 900 * scale)],
         kills: (0..500).map(|kill| kill * 20_000).collect(),
+        drop_queued_at: None,
         odds: Odds {
             fail: 100,
             die_running: 100,

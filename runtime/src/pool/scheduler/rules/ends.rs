@@ -327,3 +327,21 @@ fn everything_is_cancelled_at_once() {
     let done = |action: &&Action| matches!(action, Action::CallDone { .. });
     assert_eq!(pool.other.iter().filter(done).count(), 1_001);
 }
+
+#[test]
+fn what_is_queued_can_be_dropped_alone() {
+    let mut pool = Pool::new(1);
+    let (first, jobs) = pool.call_of(paced(50_000_000), 3);
+    let (second, _) = pool.call_of(paced(50_000_000), 2);
+    pool.drain();
+    assert_eq!(pool.sent, [(0, part(jobs[0], 0, 1))]);
+    pool.s.cancel_queued();
+    pool.drain();
+    let dropped = |action: &&Action| matches!(action, Action::ItemsDropped { .. });
+    assert_eq!(pool.other.iter().filter(dropped).count(), 4);
+    assert_eq!(pool.other.last(), Some(&Action::CallDone { call: second }));
+    assert!(pool.s.submit(first, 1).is_err());
+    assert_eq!(pool.finish(0, part(jobs[0], 0, 1), 5), Verdict::Accept);
+    pool.drain();
+    assert_eq!(pool.other.last(), Some(&Action::CallDone { call: first }));
+}

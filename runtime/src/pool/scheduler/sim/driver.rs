@@ -119,7 +119,9 @@ impl Sim {
             } => {
                 let call = self.call_index[&call];
                 match why {
-                    Why::Cancelled => assert!(self.calls[call].cancelled),
+                    Why::Cancelled => {
+                        assert!(self.calls[call].cancelled || self.calls[call].cut_short);
+                    }
                     Why::NoWorkers => {
                         let gone = |w: &Virtual| w.life == Life::None || w.retired;
                         assert!(self.workers.iter().all(gone));

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) resizes: Vec<(u64, u32)>,
     /// When workers are killed from outside, whatever they do.
     pub(super) kills: Vec<u64>,
+    /// When everything that is queued is dropped.
+    pub(super) drop_queued_at: Option<u64>,
     pub(super) odds: Odds,
     /// Recalls are answered at once, as over shared memory, not after a while.
     pub(super) prompt_recalls: bool,
@@ -58,6 +60,7 @@ enum Event {
     Open(usize),
     Cancel(usize),
     Resize(u32),
+    DropQueued,
     KillOne,
     /// For the worker in this slot, if it is still the one of that number.
     Ready(usize, u32),
@@ -120,6 +123,8 @@ struct BookedCall {
     id: CallId,
     items: Vec<Item>,
     cancelled: bool,
+    /// What was queued of it was dropped.
+    cut_short: bool,
     fed: bool,
     unresolved: u64,
     unreleased: u32,
@@ -203,6 +208,9 @@ impl Sim {
         for (at, size) in sim.plan.resizes.clone() {
             sim.at(at, Event::Resize(size));
         }
+        if let Some(at) = sim.plan.drop_queued_at {
+            sim.at(at, Event::DropQueued);
+        }
         for at in sim.plan.kills.clone() {
             sim.at(at, Event::KillOne);
         }
@@ -281,6 +289,14 @@ impl Sim {
             Event::Open(plan) => self.open(plan),
             Event::Cancel(call) => self.cancel(call),
             Event::Resize(size) => self.scheduler.resize(size),
+            Event::DropQueued => {
+                for call in &mut self.calls {
+                    call.fed = true;
+                    call.cut_short = true;
+                }
+                self.scheduler.cancel_queued();
+                assert!(!self.scheduler.has_backlog());
+            }
             Event::KillOne => {
                 let worker = self.below(self.workers.len() as u64) as usize;
                 self.die(worker);
@@ -324,6 +340,7 @@ impl Sim {
             id,
             items: Vec::new(),
             cancelled: false,
+            cut_short: false,
             fed: false,
             unresolved: 0,
             unreleased: 0,

@@ -1,0 +1,186 @@
+//! The arguments of the attributes: `key = value, …`, read one by one, so that one mistake hides no other.
+//!
+//! Relies on `errors` only. What the keys mean is said by the macro that asks.
+
+use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::Parser as _;
+use syn::{LitStr, Path};
+
+use crate::errors::Errors;
+
+/// One `key = value`.
+pub(crate) struct Arg {
+    pub(crate) key: Ident,
+    pub(crate) value: TokenStream,
+}
+
+impl Arg {
+    /// The value as a string literal.
+    pub(crate) fn string(&self, example: &str, errors: &mut Errors) -> Option<LitStr> {
+        let literal = syn::parse2::<LitStr>(self.value.clone()).ok();
+        if literal.is_none() {
+            let key = &self.key;
+            errors.on(
+                &self.value,
+                format_args!("`{key}` needs a string: `{key} = {example}`"),
+            );
+        }
+        literal
+    }
+
+    /// The value as the path of this library's crate.
+    pub(crate) fn krate(&self, errors: &mut Errors) -> Option<Path> {
+        let path = match syn::parse2::<LitStr>(self.value.clone()) {
+            Ok(text) => text.parse_with(Path::parse_mod_style),
+            Err(_) => Path::parse_mod_style.parse2(self.value.clone()),
+        };
+        if path.is_err() {
+            errors.on(
+                &self.value,
+                "`crate` needs the path under which this crate knows `mp`: `crate = other_name`",
+            );
+        }
+        path.ok()
+    }
+}
+
+/// The path that generated code uses where `crate =` is not given.
+pub(crate) fn default_crate() -> Path {
+    syn::parse_quote!(::mp)
+}
+
+/// Reads `key = value, …`. What is not of that form is reported and left out; so is a key that comes twice.
+pub(crate) fn read(tokens: TokenStream, example: &str, errors: &mut Errors) -> Vec<Arg> {
+    let mut args: Vec<Arg> = Vec::new();
+    for chunk in split(tokens) {
+        let Some(arg) = read_one(chunk, example, errors) else {
+            continue;
+        };
+        if args.iter().any(|known| known.key == arg.key) {
+            errors.on(
+                &arg.key,
+                format_args!("`{}` is given more than once", arg.key),
+            );
+        } else {
+            args.push(arg);
+        }
+    }
+    args
+}
+
+fn read_one(chunk: TokenStream, example: &str, errors: &mut Errors) -> Option<Arg> {
+    let parser = |input: syn::parse::ParseStream<'_>| {
+        let key = input.call(Ident::parse_any)?;
+        let equals = input.parse::<Option<syn::Token![=]>>()?;
+        Ok((key, equals.is_some(), input.parse::<TokenStream>()?))
+    };
+    let Ok((key, equals, value)) = parser.parse2(chunk.clone()) else {
+        errors.on(chunk, format_args!("expected `{example}`"));
+        return None;
+    };
+    if !equals || value.is_empty() {
+        errors.on(
+            &key,
+            format_args!("`{key}` needs a value: `{key} = …`, as in `{example}`"),
+        );
+        return None;
+    }
+    Some(Arg { key, value })
+}
+
+/// Cuts at the commas that are in no bracket; `<` and `>` count as brackets (`total = <f64, u32>`).
+fn split(tokens: TokenStream) -> Vec<TokenStream> {
+    let mut chunks = Vec::new();
+    let mut chunk: Vec<TokenTree> = Vec::new();
+    let mut depth = 0_usize;
+    let mut after_minus = false;
+    for token in tokens {
+        let mut minus = false;
+        if let TokenTree::Punct(punct) = &token {
+            match punct.as_char() {
+                ',' if depth == 0 => {
+                    if !chunk.is_empty() {
+                        chunks.push(chunk.drain(..).collect());
+                    }
+                    continue;
+                }
+                '<' => depth += 1,
+                '>' if !after_minus => depth = depth.saturating_sub(1),
+                '-' => minus = punct.spacing() == Spacing::Joint,
+                _ => {}
+            }
+        }
+        after_minus = minus;
+        chunk.push(token);
+    }
+    if !chunk.is_empty() {
+        chunks.push(chunk.into_iter().collect());
+    }
+    chunks
+}
+
+/// `"500ms"`, `"30s"`, `"2m"` in milliseconds.
+pub(crate) fn milliseconds(text: &LitStr) -> Option<u64> {
+    let value = text.value();
+    let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().ok()?;
+    let unit = match value[digits.len()..].trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        _ => return None,
+    };
+    number.checked_mul(unit).filter(|&time| time > 0)
+}
+
+/// An identifier that is written by the macro but stands at `place`: lints about names leave it alone, while messages
+/// and editors still show the user's own token.
+pub(crate) fn ident_at(name: &str, place: Span) -> Ident {
+    let span = Span::call_site().located_at(place);
+    match name.strip_prefix("r#") {
+        Some(name) => Ident::new_raw(name, span),
+        None => Ident::new(name, span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn keys(tokens: TokenStream) -> (Vec<String>, Vec<String>) {
+        let mut errors = Errors::default();
+        let args = read(tokens, "name = \"…\"", &mut errors);
+        let keys = args.iter().map(|arg| arg.key.to_string()).collect();
+        (keys, errors.texts())
+    }
+
+    #[test]
+    fn every_argument_is_read_and_every_mistake_reported() {
+        let (known, errors) = keys(quote!(name = "a", crate = x::y, total = <f64, (u8, u8)>));
+        assert_eq!(known, ["name", "crate", "total"]);
+        assert!(errors.is_empty());
+        let (known, errors) = keys(quote!(name, 3, retries = 2, name = "x", name = "y",));
+        assert_eq!(known, ["retries", "name"]);
+        assert_eq!(
+            errors,
+            [
+                "`name` needs a value: `name = …`, as in `name = \"…\"`",
+                "expected `name = \"…\"`",
+                "`name` is given more than once",
+            ]
+        );
+    }
+
+    #[test]
+    fn times() {
+        let time = |text: &str| milliseconds(&LitStr::new(text, Span::call_site()));
+        assert_eq!(time("30s"), Some(30_000));
+        assert_eq!(time("500ms"), Some(500));
+        assert_eq!(time("2 m"), Some(120_000));
+        for bad in ["", "s", "3", "3h", "0s", "-1s", "99999999999999999999s"] {
+            assert_eq!(time(bad), None, "{bad}");
+        }
+    }
+}

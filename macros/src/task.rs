@@ -1,0 +1,44 @@
+//! `#[mp::task]`: parse (attribute and function) → model (what the signature means, every refusal) → expand (tokens).
+//!
+//! Relies on `args` and `errors`. Whatever is refused, the user's function is still emitted, so that the editor and
+//! the errors after it survive.
+
+mod binds;
+mod expand;
+mod model;
+mod parse;
+mod types;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::errors::Errors;
+
+/// The whole attribute: its arguments and the function under it.
+pub(crate) fn task(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = parse::arguments(args, &mut errors);
+    let function = match parse::function(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            errors.add(error);
+            let errors = errors.into_tokens();
+            return quote!(#item #errors);
+        }
+    };
+    match model::Model::new(args, function) {
+        // A mistake among the arguments alone does not unmake the task: its uses need no second error.
+        Ok(model) => {
+            let expansion = expand::expand(&model);
+            let errors = errors.into_tokens();
+            quote!(#expansion #errors)
+        }
+        Err(refused) => {
+            let (errors, refused) = (errors.into_tokens(), refused.into_tokens());
+            quote!(#item #errors #refused)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

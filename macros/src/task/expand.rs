@@ -1,0 +1,248 @@
+//! The tokens of a task: the constant under the user's name, the function as it was written, two impls, one entry in
+//! the table. Everything else is an ordinary function of the library.
+//!
+//! Rules: every path is absolute, no name of the prelude or of a primitive type is used; whatever the user could have
+//! named alike stands in the hidden module or inside a function.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, ItemFn, Type};
+
+use super::model::{Model, Output, bare, one_deeper};
+use crate::args::ident_at;
+
+/// How many levels the probe has: one `&` each.
+const LEVELS: usize = 6;
+
+pub(super) fn expand(model: &Model) -> TokenStream {
+    let cfgs = &model.cfgs;
+    let user = &model.function.sig.ident;
+    // Messages call the type by the task's name; lints about names leave a macro's tokens alone.
+    let hidden = format_ident!("__mp_task_{}", bare(user), span = Span::call_site());
+    let constant = ident_at(&user.to_string(), user.span());
+    let name = ident_at(&user.to_string(), Span::call_site());
+    let path = quote!(#hidden::#name);
+    let vis = &model.function.vis;
+    let struct_vis = one_deeper(vis);
+    let (outer, docs) = (&model.outer, documentation(&model.function));
+    let warnings = model
+        .useless
+        .iter()
+        .map(|attribute| useless(attribute, cfgs));
+    let deref = deref(model, &path);
+    let task = task(model, &path);
+    let calls = calls(model, &path);
+    quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        mod #hidden {
+            #[::core::prelude::v1::derive(::core::clone::Clone, ::core::marker::Copy, ::core::fmt::Debug)]
+            #struct_vis struct #name;
+        }
+        #(#cfgs)*
+        #(#outer)*
+        #[doc = #docs]
+        #vis const #constant: #path = #path;
+        #(#cfgs)*
+        #deref
+        #(#cfgs)*
+        #task
+        #(#cfgs)*
+        #calls
+        #(#warnings)*
+    }
+}
+
+/// The function as it was written, and the dereference that makes `square(3)` a call of it.
+fn deref(model: &Model, path: &TokenStream) -> TokenStream {
+    let sig = &model.function.sig;
+    let mut function = model.function.clone();
+    function.vis = syn::Visibility::Inherited;
+    if !model.binds_itself {
+        // So that the task's name means the task in its own body: `pool.map(quicksort, halves)`.
+        function.sig.ident = ident_at(&format!("{}_", bare(&sig.ident)), sig.ident.span());
+    }
+    let inner = &function.sig.ident;
+    let lifetimes = sig.generics.params.iter();
+    let types = sig.inputs.iter().filter_map(|input| match input {
+        syn::FnArg::Typed(input) => Some(&input.ty),
+        syn::FnArg::Receiver(_) => None,
+    });
+    let output = &sig.output;
+    quote! {
+        impl ::core::ops::Deref for #path {
+            type Target = for<#(#lifetimes),*> fn(#(#types),*) #output;
+            #[inline(always)]
+            fn deref(&self) -> &Self::Target {
+                #function
+                const __MP_FUNCTION: <#path as ::core::ops::Deref>::Target = #inner;
+                &__MP_FUNCTION
+            }
+        }
+    }
+}
+
+fn task(model: &Model, path: &TokenStream) -> TokenStream {
+    let krate = &model.krate;
+    let private = quote!(#krate::__private);
+    let params: Vec<&Type> = model.params.iter().map(|param| &param.named).collect();
+    let output = value_type(&model.output);
+    let refs = match params.len() {
+        0 => quote!(()),
+        1 => quote!((__mp_input,)),
+        count => {
+            let fields = (0..count).map(syn::Index::from);
+            quote!((#(&__mp_input.#fields),*))
+        }
+    };
+    let input = match params.len() {
+        1 => quote!(#(#params)*),
+        _ => quote!((#(#params),*)),
+    };
+    let tags = model.params.iter().map(|param| {
+        let probe = probe(&private, &param.open);
+        quote_spanned!(param.open.span()=> #private::parameter(#probe))
+    });
+    let result = {
+        let probe = probe(&private, &output);
+        quote_spanned!(output.span()=> #private::result(#probe))
+    };
+    let name = match &model.name {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
+    let fields = (0..params.len()).map(syn::Index::from);
+    let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
+    let call = match &model.output {
+        Output::Unit => quote! {
+            let () = #call;
+            ::core::result::Result::Ok(())
+        },
+        Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
+        Output::Fallible { error, .. } => {
+            let check = quote_spanned!(error.span()=> #private::is_failure::<#error>());
+            quote! {
+                #check;
+                #private::failure(#call)
+            }
+        }
+    };
+    let reducer = (params.len() == 2).then(|| {
+        quote! {
+            fn reducer() -> ::core::option::Option<#private::Reduce> {
+                use #private::reduce_levels::*;
+                (&&#private::ReduceProbe::<#path, #output>::NEW).reduce()
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        impl #krate::Task for #path {
+            type Input<'a> = #input;
+            type Params<'a> = (#(#params,)*);
+            type Output = #output;
+            type State = ();
+            fn entry() -> &'static #private::Entry {
+                static ENTRY: #private::Entry = #private::Entry::of::<#path>(
+                    #name, ::core::line!(), ::core::column!(), ::core::option_env!("CARGO_PKG_VERSION"),
+                );
+                #private::inventory::submit! { #private::Registered::new(&ENTRY) }
+                &ENTRY
+            }
+            fn refs<'r, 'a>(__mp_input: &'r Self::Input<'a>) -> #private::Refs<'r, Self::Params<'a>> {
+                #refs
+            }
+            fn codec() -> impl #private::Codec<Self> {
+                use #private::levels::*;
+                (#(#tags,)*)
+            }
+            fn result() -> impl #private::ResultTag<Self> {
+                use #private::levels::*;
+                #result
+            }
+            #reducer
+            #[inline(always)]
+            fn invoke(__mp_params: Self::Params<'_>) -> ::core::result::Result<Self::Output, #krate::Failure> {
+                #call
+            }
+        }
+    }
+}
+
+/// `&&…&Probe::<T>::NEW`: the first level that fits the type answers.
+fn probe(private: &TokenStream, ty: &Type) -> TokenStream {
+    let ands = std::iter::repeat_n(quote!(&), LEVELS);
+    quote!(&#private::Probe::<#ty>::NEW, (#(#ands)* #private::Probe::<#ty>::NEW).tag())
+}
+
+fn value_type(output: &Output) -> Type {
+    match output {
+        Output::Unit => syn::parse_quote!(()),
+        Output::Value(value) | Output::Fallible { value, .. } => (**value).clone(),
+    }
+}
+
+/// `.start(…)` and `.run(…)` with the names of the parameters.
+fn calls(model: &Model, path: &TokenStream) -> TokenStream {
+    let (krate, vis) = (&model.krate, &model.function.vis);
+    let idents: Vec<&Ident> = model.params.iter().map(|param| &param.ident).collect();
+    let types = model.params.iter().map(|param| &param.open);
+    let params = quote!(#(#idents: #types),*);
+    let input = match idents.as_slice() {
+        [one] => quote!(#one),
+        more => quote!((#(#more),*)),
+    };
+    let output = value_type(&model.output);
+    quote! {
+        #[automatically_derived]
+        impl #path {
+            /// Starts a process that runs this task with these arguments.
+            #vis fn start(self, #params) -> #krate::Result<#krate::Child<#output>> {
+                #krate::Process::new(#path, #input).start()
+            }
+            /// Runs this task with these arguments in a process of its own, and waits for its value.
+            #vis fn run(self, #params) -> #krate::Result<#output> {
+                #krate::Process::new(#path, #input).start()?.join()
+            }
+        }
+    }
+}
+
+/// A warning on stable Rust: the use of something deprecated, at the attribute.
+fn useless(attribute: &Attribute, cfgs: &[Attribute]) -> TokenStream {
+    let word = attribute.path().to_token_stream().to_string();
+    let note = format!("`#[{word}]` has no effect on a task, because it is called through a value");
+    let name = Ident::new(&word, attribute.path().span());
+    quote_spanned! {attribute.path().span()=>
+        #(#cfgs)*
+        const _: () = {
+            #[deprecated(note = #note)]
+            #[allow(non_upper_case_globals)]
+            const #name: () = ();
+            #name
+        };
+    }
+}
+
+/// What rustdoc shows under the constant: the signature, which its type does not tell.
+fn documentation(function: &ItemFn) -> String {
+    let sig = tidy(&function.sig.to_token_stream().to_string());
+    format!("\n\n```text\n{sig}\n```\n\nA task: call it here, or run it in another process.")
+}
+
+/// Tokens are printed with a space between any two; takes most of them out.
+fn tidy(tokens: &str) -> String {
+    let mut text = String::with_capacity(tokens.len());
+    let mut rest = tokens.split(' ').peekable();
+    while let Some(word) = rest.next() {
+        text.push_str(word);
+        let glued = word.ends_with(['(', '&', '<', '[']) || word.ends_with("::");
+        let Some(next) = rest.peek() else { break };
+        let gluing = next.starts_with([')', ',', ':', ';', '>', ']', '<', '(']);
+        if !glued && !gluing {
+            text.push(' ');
+        }
+    }
+    text
+}

@@ -1,0 +1,249 @@
+#![allow(unsafe_code)]
+//! The end that encodes: a cursor over memory somebody else provides. Relies on `plain` and the error type.
+//!
+//! The memory is raw (a block of the heap, a slot of a ring, or private memory), never seen as a slice: it may be shared.
+//! Every byte up to `len` has been written, padding included, so the bytes of a message are always initialised.
+
+use std::ptr::NonNull;
+
+use super::plain::{Plain, scrub_value};
+use crate::error::{Error, Kind};
+
+/// The bytes before the payload of a frame: its length and a zero word, so that the payload begins at a multiple of 16.
+pub(crate) const FRAME_HEAD: usize = 16;
+
+/// Where a [`Writer`] gets its memory from.
+///
+/// # Safety
+///
+/// `grow` gives memory that is writable for the whole capacity it names, aligned to 16, begins with the `used` bytes that
+/// were written before, is reached by nobody else through references, and stays until the next call or the end of the store.
+pub unsafe trait Store {
+    /// Gives room for at least `need` bytes in all, keeping the first `used`; answers the new base and capacity.
+    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
+}
+
+/// Encodes into memory of a [`Store`].
+pub struct Writer<'s> {
+    base: NonNull<u8>,
+    len: usize,
+    cap: usize,
+    /// Where the current message begins: alignments are relative to it.
+    origin: usize,
+    store: &'s mut dyn Store,
+}
+
+/// An open frame of a [`Writer`].
+#[must_use = "a frame must be ended or cancelled"]
+#[derive(Debug)]
+pub struct Frame {
+    at: usize,
+    outer: usize,
+}
+
+impl<'s> Writer<'s> {
+    /// A writer without memory yet.
+    pub fn new(store: &'s mut dyn Store) -> Self {
+        Writer {
+            base: NonNull::dangling(),
+            len: 0,
+            cap: 0,
+            origin: 0,
+            store,
+        }
+    }
+
+    /// A writer over memory that is there already and of which `len` bytes are written.
+    ///
+    /// # Safety
+    ///
+    /// As for what [`Store::grow`] gives; the store knows this memory, and copies from it when it is asked to grow.
+    pub unsafe fn with_memory(
+        base: NonNull<u8>,
+        len: usize,
+        cap: usize,
+        store: &'s mut dyn Store,
+    ) -> Self {
+        debug_assert!(len <= cap);
+        Writer {
+            base,
+            len,
+            cap,
+            origin: len,
+            store,
+        }
+    }
+
+    /// A writer over words of the caller's own, 16-byte aligned, which `store` knows to copy from.
+    pub(crate) fn over_words(words: &'s mut [u64], store: &'s mut dyn Store) -> Self {
+        let room = size_of_val(words);
+        // SAFETY: the words are borrowed for as long as the writer lives, and nothing is written yet.
+        unsafe { Writer::with_memory(NonNull::from(words).cast(), 0, room, store) }
+    }
+
+    /// The bytes written so far.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing is written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The memory as it stands; another after the next call that writes.
+    pub fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Makes sure that `more` bytes can be written without asking the store.
+    #[inline]
+    pub fn reserve(&mut self, more: usize) -> Result<(), Error> {
+        if self.cap - self.len < more {
+            self.grow(more)
+        } else {
+            Ok(())
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, more: usize) -> Result<(), Error> {
+        let need = self
+            .len
+            .checked_add(more)
+            .filter(|need| *need <= isize::MAX as usize)
+            .ok_or_else(|| Error::new(Kind::Encode, "the message is larger than any memory"))?;
+        let (base, cap) = self.store.grow(self.len, need)?;
+        if cap < need {
+            return Err(Error::new(Kind::Encode, "no room for the message"));
+        }
+        (self.base, self.cap) = (base, cap);
+        Ok(())
+    }
+
+    /// Room for `count` bytes at the end, counted as written.
+    ///
+    /// # Safety
+    ///
+    /// The caller writes all of them before anything else is done with the writer.
+    #[inline]
+    unsafe fn claim(&mut self, count: usize) -> Result<*mut u8, Error> {
+        self.reserve(count)?;
+        // SAFETY: `len <= cap`, and the memory has `cap` bytes.
+        let at = unsafe { self.base.as_ptr().add(self.len) };
+        self.len += count;
+        Ok(at)
+    }
+
+    /// Appends bytes.
+    #[inline]
+    pub fn put_bytes(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        // SAFETY: `claim` gave room for as many, which nobody else refers to.
+        unsafe {
+            let at = self.claim(bytes.len())?;
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
+        }
+        Ok(())
+    }
+
+    /// Appends zeroes.
+    #[inline]
+    pub fn put_zeroes(&mut self, count: usize) -> Result<(), Error> {
+        // SAFETY: as in `put_bytes`.
+        unsafe { self.claim(count)?.write_bytes(0, count) };
+        Ok(())
+    }
+
+    /// Appends a number: a length, a count.
+    #[inline]
+    pub fn put_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.put_bytes(&value.to_le_bytes())
+    }
+
+    /// Appends one plain value, at any alignment; its padding is written as zeroes.
+    #[inline]
+    pub fn put_plain<T: Plain>(&mut self, value: &T) -> Result<(), Error> {
+        // SAFETY: `claim` gave room for the value; what it has of padding is made zero at once.
+        unsafe {
+            let at = self.claim(size_of::<T>())?;
+            at.cast::<T>().write_unaligned(*value);
+            scrub_value::<T>(at);
+        }
+        Ok(())
+    }
+
+    /// Appends plain values by one copy.
+    #[inline]
+    pub fn put_plain_slice<T: Plain>(&mut self, values: &[T]) -> Result<(), Error> {
+        let count = size_of_val(values);
+        // SAFETY: `claim` gave room for the values; the padding of each is made zero at once.
+        unsafe {
+            let at = self.claim(count)?;
+            std::ptr::copy_nonoverlapping(values.as_ptr().cast::<u8>(), at, count);
+            if T::PADDED {
+                for index in 0..values.len() {
+                    scrub_value::<T>(at.add(index * size_of::<T>()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends zeroes until the length of the current message is a multiple of `align`, a power of two up to 16.
+    #[inline]
+    pub fn align_to(&mut self, align: usize) -> Result<(), Error> {
+        debug_assert!(align.is_power_of_two() && align <= FRAME_HEAD);
+        match (self.len - self.origin) & (align - 1) {
+            0 => Ok(()),
+            over => self.put_zeroes(align - over),
+        }
+    }
+
+    /// Begins a frame, which is a message of its own, at the next multiple of 16.
+    #[inline]
+    pub fn begin_frame(&mut self) -> Result<Frame, Error> {
+        self.align_to(FRAME_HEAD)?;
+        let frame = Frame {
+            at: self.len,
+            outer: self.origin,
+        };
+        self.put_zeroes(FRAME_HEAD)?;
+        self.origin = self.len;
+        Ok(frame)
+    }
+
+    /// Ends the frame: its length is known now.
+    #[inline]
+    pub fn end_frame(&mut self, frame: Frame) -> Result<(), Error> {
+        let payload = frame.at + FRAME_HEAD;
+        let Some(length) = self.len.checked_sub(payload) else {
+            return Err(Error::new(
+                Kind::Encode,
+                "a frame was ended that is not there",
+            ));
+        };
+        self.origin = frame.outer;
+        self.align_to(FRAME_HEAD)?;
+        // SAFETY: the head lies below `len` (just checked), so in the memory.
+        unsafe {
+            let head = self.base.as_ptr().add(frame.at);
+            head.cast::<[u8; 8]>()
+                .write_unaligned((length as u64).to_le_bytes());
+        }
+        Ok(())
+    }
+
+    /// Takes back the frame and what was written in it: an item that could not be encoded.
+    pub fn cancel_frame(&mut self, frame: Frame) {
+        self.truncate(frame.at);
+        self.origin = frame.outer;
+    }
+
+    /// Forgets everything behind `len`. No frame that begins behind it may be ended any more.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        self.origin = self.origin.min(self.len);
+    }
+}

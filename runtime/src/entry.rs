@@ -1,0 +1,318 @@
+#![allow(unsafe_code)]
+//! The two doors: how a process finds out what it is, before any of the user's statements run.
+//!
+//! A child is told by one variable, which is taken away at once. If the root went through `mp::main!`, its children enter
+//! there, with all of std started; else a static constructor takes over before `main` (tests, doctests, benches, programs that
+//! own their `main` or forgot `mp::main!`). Neither trusts what it is told: the descriptor must be a heap of ours, the slot
+//! must hold a launch record, and the table of tasks must have the same fingerprint.
+
+use std::ffi::{CString, c_char, c_int};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{ExitCode, Termination};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+
+use crate::error::{Error, Kind, Result};
+use crate::heap::{self, SlotId};
+use crate::pool;
+use crate::process::family;
+use crate::process::record::{Duty, Record};
+use crate::session::{self, Door, Parent, Role, Session, VARIABLE};
+use crate::sys::{lifeline, program, signal};
+use crate::task::{self, Batch, Report, Stop};
+
+/// A worker's core file is no larger than this; the heap is never in it.
+const CORE_LIMIT: u64 = 64 << 20;
+
+/// What `mp::main!` expands to: the child's work in a child, `main` in the root.
+pub fn run_main<R: Termination>(main: impl FnOnce() -> R) -> ExitCode {
+    if let Some(order) = take_order(Door::Main) {
+        be_child(&order, false);
+    }
+    session::set_door(Door::Main);
+    let code = main().report();
+    leave();
+    code
+}
+
+/// Opens the session by hand, in a program that does not use [`mp::main!`](crate::main).
+///
+/// There is no need to call it: the first use of a process or a pool does the same. It says early, in one place, whether the
+/// system gives what a session needs.
+///
+/// # Errors
+/// The system refuses the shared memory (`is_system`), or this code stands in a library that another program has loaded
+/// (`is_usage`).
+pub fn init() -> Result<()> {
+    task::table()?;
+    session::current().map(drop)
+}
+
+/// What the parent wrote into the variable.
+struct Order {
+    heap: RawFd,
+    lifeline: RawFd,
+    slot: SlotId,
+}
+
+/// The variable's value, if it speaks to this door.
+fn for_door(value: &[u8], door: Door) -> Option<&str> {
+    let (to, rest) = std::str::from_utf8(value).ok()?.split_once(',')?;
+    let meant = match to {
+        "main" => Door::Main,
+        _ => Door::Constructor,
+    };
+    (meant == door).then_some(rest)
+}
+
+fn parse(rest: &str) -> Option<Order> {
+    let mut numbers = rest.split(',');
+    let order = Order {
+        heap: numbers.next()?.parse().ok()?,
+        lifeline: numbers.next()?.parse().ok()?,
+        slot: SlotId {
+            index: numbers.next()?.parse().ok()?,
+            generation: numbers.next()?.parse().ok()?,
+        },
+    };
+    (order.heap > 2 && order.lifeline > 2 && numbers.next().is_none()).then_some(order)
+}
+
+fn take_order(door: Door) -> Option<Order> {
+    let value = std::env::var_os(VARIABLE)?;
+    if program::is_privileged() {
+        return None;
+    }
+    let order = parse(for_door(value.as_bytes(), door)?)?;
+    program::remove_variable(VARIABLE);
+    Some(order)
+}
+
+/// The constructor: in every process it looks for the variable, and in nearly every one finds none.
+extern "C" fn takeover(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    let envp = if envp.is_null() {
+        program::environment()
+    } else {
+        envp
+    };
+    let Some(value) = program::find_in_environment(envp, VARIABLE.as_bytes()) else {
+        return;
+    };
+    let Some(rest) = for_door(value, Door::Constructor) else {
+        return;
+    };
+    if program::is_privileged() || !program::is_in_executable() {
+        return;
+    }
+    let test = crate::testing::parse_order(rest);
+    let order = parse(rest);
+    if test.is_none() && order.is_none() {
+        return;
+    }
+    program::run_constructors_behind(takeover, argc, argv, envp);
+    signal::ignore_sigpipe();
+    // A panic must not leave a constructor.
+    let done = std::panic::catch_unwind(|| {
+        program::remove_variable(VARIABLE);
+        if let Some(order) = order {
+            be_child(&order, true);
+        }
+        if let Some(order) = test {
+            crate::testing::be_test(order);
+        }
+    });
+    drop(done);
+    std::process::abort();
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static TAKEOVER: program::Constructor = takeover;
+
+/// Says why this process cannot be the child it was started to be, and ends.
+fn refuse(error: &Error) -> ! {
+    eprintln!("mp: a child process cannot start: {error}");
+    std::process::exit(70);
+}
+
+static RECORD: OnceLock<Record> = OnceLock::new();
+
+/// Everything a child does, from its first instruction to its last.
+fn be_child(order: &Order, early: bool) -> ! {
+    let (session, record) = match enter(order, early) {
+        Ok(entered) => entered,
+        Err(error) => refuse(&error),
+    };
+    let code = match record.launch() {
+        Ok(launch) => match launch.duty {
+            Duty::Task => run_task(session, record, launch.task),
+            Duty::Pool(mailbox) => pool::serve(session, record, mailbox),
+        },
+        Err(error) => refuse(&error),
+    };
+    leave();
+    std::process::exit(code);
+}
+
+/// Joins the session the parent opened.
+fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
+    // SAFETY: the numbers are above 2; if they are not what they should be, the checks below refuse, and nothing else of this
+    // process has been opened yet that could be closed by mistake.
+    let (heap, lifeline) = unsafe {
+        (
+            OwnedFd::from_raw_fd(order.heap),
+            OwnedFd::from_raw_fd(order.lifeline),
+        )
+    };
+    let heap = heap::attach(heap, order.slot.index, order.slot.generation)?;
+    let armed =
+        lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
+    // Open as long as the process: its close would disarm it.
+    std::mem::forget(armed);
+    program::fill_standard_descriptors()
+        .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
+    let record = *RECORD.get_or_init(|| match Record::of(heap, order.slot) {
+        Ok(record) => record,
+        Err(error) => refuse(&error),
+    });
+    let launch = record.launch()?;
+    let table = task::table()?;
+    if launch.fingerprint != table.fingerprint() {
+        return Err(Error::new(
+            Kind::Protocol,
+            "the child's table of tasks differs from the parent's; both must be the same binary",
+        ));
+    }
+    heap.processes().link_liveness(order.slot)?;
+    let parent = parent_of(heap, order.slot)?;
+    let role = if launch.duty == Duty::Task {
+        Role::Child
+    } else {
+        Role::Worker
+    };
+    if let Some(name) = std::env::args_os().next() {
+        let base = name
+            .as_bytes()
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or_default();
+        if let Ok(name) = CString::new(base) {
+            program::set_thread_name(&name);
+        }
+    }
+    program::limit_core(CORE_LIMIT);
+    program::keep_large_allocations();
+    signal::watch_overflow(note_overflow, early);
+    task::install_panic_hook(Some(note_panic));
+    signal::open_in_child();
+    if early {
+        session::set_door(Door::Constructor);
+    } else {
+        session::set_door(Door::Main);
+    }
+    let session = session::join(role, heap, launch.identity, launch.daemon, parent);
+    Ok((session, record))
+}
+
+fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
+    let table = heap.processes();
+    let parent = table
+        .slot(slot)?
+        .parent()
+        .ok_or_else(|| Error::new(Kind::Protocol, "the child's slot names no parent"))?;
+    let pid = table
+        .slot(parent)?
+        .pid
+        .load(std::sync::atomic::Ordering::Relaxed);
+    let name = match Record::of(heap, parent).and_then(|record| record.launch()) {
+        Ok(launch) => launch.identity.name,
+        Err(_) => "MainProcess".into(),
+    };
+    Ok(Parent {
+        slot: parent,
+        pid,
+        name,
+    })
+}
+
+fn note_overflow() {
+    if let Some(record) = RECORD.get() {
+        record.note_overflow();
+    }
+}
+
+fn note_panic(report: &Report) {
+    if let Some(record) = RECORD.get() {
+        record.publish_panic(&report.to_bytes());
+    }
+}
+
+/// Runs the one task of a child; gives its exit code.
+fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
+    let ran = (|| -> Result<i32> {
+        let entry = task::table()?
+            .get(index)
+            .ok_or_else(|| Error::new(Kind::Protocol, "no task has this number"))?;
+        let args = record.args(session.heap)?;
+        let progress = AtomicU64::new(0);
+        let mut stop = Stop::Done;
+        record
+            .publish_value(session.heap, |out| {
+                let mut batch = Batch {
+                    args,
+                    framed: false,
+                    out_framed: false,
+                    from: 0,
+                    to: 1,
+                    progress: &progress,
+                    out,
+                };
+                stop = entry.run(&mut batch);
+                match stop {
+                    Stop::Done => Ok(()),
+                    Stop::Item { .. } => Err(Error::new(Kind::Task, "the task has failed")),
+                }
+            })
+            .or_else(|error| {
+                if matches!(stop, Stop::Item { .. }) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })?;
+        Ok(match stop {
+            Stop::Done => 0,
+            Stop::Item { report, .. } => {
+                let code = if matches!(report, Report::Panic { .. }) {
+                    101
+                } else {
+                    1
+                };
+                record.publish_report(session.heap, &report.to_bytes())?;
+                code
+            }
+        })
+    })();
+    match ran {
+        Ok(code) => code,
+        Err(error) => {
+            let report = Report::Failure(crate::Failure::new(error.to_string()));
+            if record
+                .publish_report(session.heap, &report.to_bytes())
+                .is_err()
+            {
+                eprintln!("mp: a child process cannot tell its outcome: {error}");
+            }
+            1
+        }
+    }
+}
+
+/// The end of a process's own work: its pools, then its children.
+fn leave() {
+    pool::close_global();
+    if let Some(session) = session::get() {
+        family::finish(session);
+    }
+}

@@ -1,0 +1,490 @@
+#![allow(unsafe_code)]
+//! What a worker does: take jobs from its mailbox, run them, put the results back, sleep when there is nothing to do.
+//!
+//! A job of many items runs in steps whose length follows the measured time, so that a clock is read every few tens of
+//! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent.
+
+use std::ptr::NonNull;
+use std::sync::atomic::{Ordering, fence};
+use std::time::Instant;
+
+use super::mail::{
+    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
+};
+use crate::codec::{Reader, Store, Writer};
+use crate::error::{Error, Kind};
+use crate::heap::{Block, Heap};
+use crate::process::record::Record;
+use crate::session::Session;
+use crate::task::{self, Batch, Entry, Report, Stop};
+
+/// How long an idle worker polls before it sleeps: about what a wake-up costs.
+const SPIN_NS: u64 = 20_000;
+/// … and where a processor is free for it.
+const SPIN_FREE_NS: u64 = 50_000;
+/// A step of a job that took less than this is doubled, one that took more than the other halved.
+const STEP_SHORT_NS: u64 = 20_000;
+const STEP_LONG_NS: u64 = 100_000;
+/// A job that has run for so long hands the rest back.
+const OVERRUN_NS: u64 = 1_000_000;
+/// Results beyond this are published although the job goes on.
+const OUT_LIMIT: usize = 8 << 20;
+
+/// Serves the pool whose mailbox is at `offset`; gives the exit code.
+pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i32 {
+    let heap = session.heap;
+    let opened = Mail::at(heap, offset).and_then(|mail| Ok((mail, mail.bell(heap)?)));
+    let (mail, bell) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            eprintln!("mp: a worker cannot open its mailbox: {error}");
+            return 70;
+        }
+    };
+    mail.set_up();
+    bell.ring();
+    let spin = if crate::process::cpu_count() > 2 {
+        SPIN_FREE_NS
+    } else {
+        SPIN_NS
+    };
+    let mut worker = Worker {
+        heap,
+        mail,
+        bell,
+        record,
+        head: 0,
+        done: 0,
+        rung: 0,
+        step: 1,
+        clock: Clock::start(),
+        spin,
+    };
+    worker.run();
+    0
+}
+
+/// Nanoseconds since the worker began.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Clock(Instant::now())
+    }
+
+    fn now(&self) -> u64 {
+        self.0.elapsed().as_nanos() as u64
+    }
+}
+
+struct Worker {
+    heap: &'static Heap,
+    mail: Mail,
+    bell: Bell,
+    record: Record,
+    head: u32,
+    done: u32,
+    /// The `done` at which the bell was rung last.
+    rung: u32,
+    /// How many items the next step of a job takes.
+    step: u32,
+    clock: Clock,
+    spin: u64,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        let mut now = self.clock.now();
+        loop {
+            match self.mail.claim(self.head) {
+                Next::Job(job) => {
+                    // The claim was a full barrier: what was published before is weighed here.
+                    if self.done != self.rung && self.mail.wants_ring(self.done) {
+                        self.ring();
+                    }
+                    now = self.job(&job, now);
+                    self.next();
+                }
+                Next::Skipped => self.next(),
+                Next::Empty => {
+                    self.idle();
+                    now = self.clock.now();
+                }
+                Next::Stop => return,
+            }
+        }
+    }
+
+    fn next(&mut self) {
+        self.head = self.head.wrapping_add(1);
+        self.mail.set_head(self.head);
+    }
+
+    fn ring(&mut self) {
+        self.rung = self.done;
+        self.bell.ring();
+    }
+
+    /// Nothing to do: rings if something was published since the last time, polls for a while, sleeps.
+    ///
+    /// A parent that begins to listen later sees for itself that this worker has run dry.
+    fn idle(&mut self) {
+        self.ring_if(true);
+        let until = self.clock.now() + self.spin;
+        let mut polls = 0u32;
+        loop {
+            for _ in 0..4 {
+                std::hint::spin_loop();
+                if self.mail.has_job(self.head) {
+                    return;
+                }
+            }
+            polls += 1;
+            if polls.is_multiple_of(8) && self.clock.now() >= until {
+                break;
+            }
+        }
+        let seen = self.mail.fall_asleep(For::Job);
+        if self.mail.has_job(self.head) || self.mail.is_stopped() {
+            self.mail.stay_awake();
+        } else {
+            self.mail.sleep(seen);
+        }
+    }
+
+    /// Rings for what was published since the last ring: whatever it is, or what the parent waits for.
+    fn ring_if(&mut self, whatever: bool) {
+        if self.done != self.rung {
+            fence(Ordering::SeqCst);
+            if whatever || self.mail.wants_ring(self.done) {
+                self.ring();
+            }
+        }
+    }
+
+    /// Waits for room in the ring of results.
+    fn room(&mut self) {
+        while self.mail.unread(self.done) >= SLOTS {
+            self.ring();
+            let seen = self.mail.fall_asleep(For::Room);
+            self.bell.ring();
+            if self.mail.unread(self.done) >= SLOTS {
+                self.mail.sleep(seen);
+            } else {
+                self.mail.stay_awake();
+            }
+        }
+    }
+
+    fn publish(&mut self, mut note: Note) {
+        self.room();
+        note.seq = self.head;
+        self.mail.write_note(self.done, &note);
+        self.done = self.done.wrapping_add(1);
+        self.mail.set_done(self.done);
+    }
+
+    fn report(&mut self, at: u32, report: &Report, ns: u64) {
+        let bytes = report.to_bytes();
+        let mut out = Out::new(self.heap, self.mail, true);
+        if out.with(|out| out.put_bytes(&bytes)).is_err() {
+            // The heap is full: what fits the slot must do; a report can always be read from its beginning.
+            let _ = out.with(|out| out.put_bytes(&bytes[..bytes.len().min(INLINE)]));
+        }
+        let body = out.finish(0);
+        self.publish(Note {
+            news: News::Failed as u32,
+            from: at,
+            to: at + 1,
+            ns,
+            ..body
+        });
+        self.mail.set_out_block(0);
+        if matches!(report, Report::Panic { .. }) {
+            // It did not end this process: what the hook wrote down counts no more.
+            self.record.forget_panic();
+        }
+    }
+
+    /// Runs one job; gives the time at its end.
+    fn job(&mut self, job: &Job, begun: u64) -> u64 {
+        match self.prepare(job) {
+            Ok((entry, args, reducer)) => self.items(job, entry, args, reducer, begun),
+            Err(error) => {
+                let report = Report::Decode(error.to_string());
+                for at in job.from..job.to {
+                    self.report(at, &report, 0);
+                }
+                self.clock.now()
+            }
+        }
+    }
+
+    /// Finds the task, and the arguments of the first item.
+    fn prepare(
+        &self,
+        job: &Job,
+    ) -> Result<(&'static Entry, Reader<'static>, Option<&'static Entry>), Error> {
+        let table = task::table()?;
+        let missing = || Error::new(Kind::Protocol, "no task has the number the pool sent");
+        let entry = table.get(job.task).ok_or_else(missing)?;
+        let reducer = if job.flags & FOLD != 0 {
+            Some(table.get(job.reducer).ok_or_else(missing)?)
+        } else {
+            None
+        };
+        let mut args = if job.flags & IN_BLOCK != 0 {
+            let [offset, len, ..] = job.body;
+            self.heap.warm(offset, len as usize);
+            super::engine::args_in(self.heap, offset, len as usize)?
+        } else {
+            self.mail.inline_args(self.head, job.len)?
+        };
+        if let Some(size) = entry
+            .fixed_in()
+            .filter(|_| job.flags & (BARE | FRAMED) == 0)
+        {
+            args.skip(job.from as usize * size)?;
+        } else if job.flags & FRAMED != 0 {
+            for _ in 0..job.from {
+                args.skip_frame()?;
+            }
+        }
+        Ok((entry, args, reducer))
+    }
+
+    fn items(
+        &mut self,
+        job: &Job,
+        entry: &'static Entry,
+        mut args: Reader<'static>,
+        reducer: Option<&'static Entry>,
+        begun: u64,
+    ) -> u64 {
+        let lone = job.to - job.from == 1;
+        let framed = job.flags & FRAMED != 0;
+        let out_framed = entry.fixed_out().is_none() && !lone && reducer.is_none();
+        let room = if lone || reducer.is_some() {
+            0
+        } else {
+            entry.fixed_out().unwrap_or(0)
+        };
+        let (mail, mut at, mut now) = (self.mail, job.from, begun);
+        loop {
+            // One segment: items whose results stand together.
+            let (from, since) = (at, now);
+            let mut out = Out::new(self.heap, mail, room == 0 && !out_framed);
+            out.reserve(room * (job.to - from) as usize);
+            let (failed, late) = loop {
+                let to = if reducer.is_some() {
+                    job.to
+                } else {
+                    at.saturating_add(self.step).min(job.to)
+                };
+                let stop = out.with(|out| {
+                    let progress = mail.progress();
+                    let args_here = std::mem::replace(&mut args, Reader::from_slice(&[]));
+                    let mut batch = Batch {
+                        args: args_here,
+                        framed,
+                        out_framed,
+                        from: at,
+                        to,
+                        progress,
+                        out,
+                    };
+                    let stop = match reducer {
+                        Some(reducer) => entry.fold(&mut batch, reducer),
+                        None => entry.run(&mut batch),
+                    };
+                    args = batch.args;
+                    stop
+                });
+                let end = self.clock.now();
+                self.adapt(to - at, end.saturating_sub(now));
+                now = end;
+                let failed = match stop {
+                    Stop::Done => {
+                        at = to;
+                        None
+                    }
+                    Stop::Item { at: item, report } => {
+                        at = item;
+                        Some(report)
+                    }
+                };
+                let late = reducer.is_none() && now.saturating_sub(begun) > OVERRUN_NS;
+                if failed.is_some() || late || at == job.to || out.len > OUT_LIMIT {
+                    break (failed, late);
+                }
+            };
+            if failed.is_some()
+                && reducer.is_some()
+                && at > from
+                && out.len == 0
+                && entry.fixed_out() != Some(0)
+            {
+                // The folding itself failed: the values of the items before it went with it.
+                if let Some(report) = &failed {
+                    (from..at).for_each(|item| self.report(item, report, 0));
+                }
+            } else if at > from {
+                let news = if reducer.is_some() {
+                    News::Folded
+                } else {
+                    News::Values
+                };
+                let body = out.finish(if out_framed { FRAMED } else { 0 });
+                self.publish(Note {
+                    news: news as u32,
+                    from,
+                    to: at,
+                    ns: now.saturating_sub(since),
+                    ..body
+                });
+                mail.set_out_block(0);
+                if at < job.to {
+                    self.ring_if(false);
+                }
+            }
+            if let Some(report) = failed {
+                self.report(at, &report, now.saturating_sub(since));
+                at += 1;
+                // The next item may take long.
+                self.ring_if(false);
+                mail.progress().store(u64::from(at), Ordering::Release);
+            }
+            if at < job.to && late {
+                self.publish(Note {
+                    news: News::Returned as u32,
+                    from: at,
+                    to: job.to,
+                    ..Note::default()
+                });
+                at = job.to;
+            }
+            if at == job.to {
+                return now;
+            }
+        }
+    }
+
+    /// Sets the length of the next step by the time the last one of `items` took.
+    fn adapt(&mut self, items: u32, took: u64) {
+        if took > STEP_LONG_NS {
+            self.step = (self.step / 2).max(1);
+        } else if took < STEP_SHORT_NS && items == self.step {
+            self.step = self.step.saturating_mul(2).min(1 << 20);
+        }
+    }
+}
+
+/// Where results are written: the slot's own bytes for a lone one while it fits, else a block that the mailbox names, so that
+/// the parent finds what was finished if this process dies.
+struct Out {
+    heap: &'static Heap,
+    mail: Mail,
+    inline: Room,
+    in_slot: bool,
+    block: Option<(Block, NonNull<u8>)>,
+    len: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+#[repr(align(16))]
+struct Room(Inline);
+
+impl Out {
+    fn new(heap: &'static Heap, mail: Mail, in_slot: bool) -> Self {
+        Out {
+            heap,
+            mail,
+            inline: Room::default(),
+            in_slot,
+            block: None,
+            len: 0,
+        }
+    }
+
+    /// Makes room ahead; where there is none, the writes will say so.
+    fn reserve(&mut self, bytes: usize) {
+        if bytes > 0 {
+            let _ = self.with(|out| out.reserve(bytes));
+        }
+    }
+
+    fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
+        let (base, room) = match self.block {
+            Some((block, base)) => (base, block.size),
+            None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
+            None => (NonNull::dangling(), 0),
+        };
+        let mut store = OutStore {
+            heap: self.heap,
+            mail: self.mail,
+            base,
+            block: self.block.take(),
+        };
+        // SAFETY: `base` has `room` bytes that are ours alone until the result is published; `len` of them are written.
+        let mut writer = unsafe { Writer::with_memory(base, self.len, room, &mut store) };
+        let result = f(&mut writer);
+        self.len = writer.len();
+        self.block = store.block.take();
+        result
+    }
+
+    /// The body of the note that tells of it; the block, if there is one, goes over to the parent with it.
+    fn finish(mut self, flags: u32) -> Note {
+        match self.block.take() {
+            Some((block, _)) => Note {
+                flags: flags | IN_BLOCK,
+                body: [block.offset, self.len as u64, 0, 0],
+                ..Note::default()
+            },
+            None => Note {
+                flags,
+                len: self.len as u32,
+                body: self.inline.0,
+                ..Note::default()
+            },
+        }
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        if let Some((block, _)) = self.block.take() {
+            self.mail.set_out_block(0);
+            let _ = self.heap.free(block.offset);
+        }
+    }
+}
+
+struct OutStore {
+    heap: &'static Heap,
+    mail: Mail,
+    base: NonNull<u8>,
+    block: Option<(Block, NonNull<u8>)>,
+}
+
+// SAFETY: every block is writable for its whole size, 64-byte aligned, ours alone, and starts with what was written before.
+unsafe impl Store for OutStore {
+    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
+        let doubled = self
+            .block
+            .map_or(0, |(block, _)| block.size.saturating_mul(2));
+        let block = self
+            .heap
+            .alloc(need.max(doubled), 64)
+            .or_else(|_| self.heap.alloc(need, 64))?;
+        let base = self.heap.at(block.offset, block.size)?;
+        // SAFETY: `used` bytes stand at the old place; the new block is at least `need` long and apart from it.
+        unsafe { base.copy_from_nonoverlapping(self.base, used) };
+        self.mail.set_out_block(block.offset);
+        if let Some((old, _)) = self.block.replace((block, base)) {
+            let _ = self.heap.free(old.offset);
+        }
+        self.base = base;
+        Ok((base, block.size))
+    }
+}

@@ -1,0 +1,294 @@
+//! The children of this process: who they are, how they end, and what is cleared away after them.
+//!
+//! A [`Member`] is one child, whether it runs one task or serves a pool. It is listed from its start until its status has been
+//! taken; whoever takes the status also marks its slot dead, so that every process of the session can tell. Its slot and the
+//! blocks it owned are given back by [`Member::bury`], once its outcome has been read.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::record::{Args, Duty, Launch, Record};
+use crate::error::{Error, Kind};
+use crate::heap::SlotId;
+use crate::session::{Identity, Session};
+use crate::spawn::{self, Settings};
+use crate::sys::child::{self, Exit};
+
+/// How long a daemon gets between SIGTERM and SIGKILL when its parent's `main` returns.
+const DAEMON_GRACE: Duration = Duration::from_secs(2);
+
+/// One child of this process.
+pub(crate) struct Member {
+    pub(crate) identity: Identity,
+    pub(crate) pid: u32,
+    pub(crate) daemon: bool,
+    pub(crate) record: Record,
+    pub(crate) slot: SlotId,
+    pub(crate) is_worker: bool,
+    pidfd: OwnedFd,
+    /// The block of its arguments, kept until it is gone: it borrows them in place.
+    args: Option<u64>,
+    /// Nobody will ask for its outcome any more.
+    detached: AtomicBool,
+    end: Mutex<End>,
+}
+
+#[derive(Default)]
+struct End {
+    exit: Option<Exit>,
+    buried: bool,
+}
+
+static MEMBERS: Mutex<Vec<Arc<Member>>> = Mutex::new(Vec::new());
+/// Slots of processes whose parent is gone before them; they are dying and cannot be waited for.
+static ORPHANS: Mutex<Vec<SlotId>> = Mutex::new(Vec::new());
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a child is to be.
+pub(crate) struct Plan {
+    pub(crate) duty: Duty,
+    pub(crate) task: u32,
+    pub(crate) fingerprint: u64,
+    pub(crate) identity: Identity,
+    pub(crate) daemon: bool,
+}
+
+/// Starts a child. A block of arguments goes over to it only if this succeeds.
+pub(crate) fn start(
+    session: &'static Session,
+    plan: Plan,
+    args: Args<'_>,
+    settings: &Settings,
+) -> Result<Arc<Member>, Error> {
+    sweep_detached(session);
+    sweep_orphans(session);
+    let heap = session.heap;
+    let slot = heap.processes().reserve(Some(heap.me()))?;
+    let Plan {
+        duty,
+        task,
+        fingerprint,
+        identity,
+        daemon,
+    } = plan;
+    let launch = Launch {
+        duty,
+        task,
+        fingerprint,
+        identity,
+        daemon,
+    };
+    let started = Record::of(heap, slot).and_then(|record| {
+        record.fill(&launch, args)?;
+        spawn::reexec(session, slot, settings).map(|(pid, pidfd)| (record, pid, pidfd))
+    });
+    let (record, pid, pidfd) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            let _ = heap.processes().release(slot);
+            return Err(error.with_worker(launch.identity.name));
+        }
+    };
+    let args = match args {
+        Args::Inline(..) => None,
+        Args::Block { offset, .. } => Some(offset),
+    };
+    let member = Arc::new(Member {
+        identity: launch.identity,
+        pid,
+        daemon,
+        record,
+        slot,
+        is_worker: matches!(duty, Duty::Pool(_)),
+        pidfd,
+        args,
+        detached: AtomicBool::new(false),
+        end: Mutex::default(),
+    });
+    lock(&MEMBERS).push(Arc::clone(&member));
+    Ok(member)
+}
+
+impl Member {
+    /// Its descriptor: readable once the whole process is gone.
+    pub(crate) fn pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// Its outcome will not be asked for: whoever sees it ended buries it.
+    pub(crate) fn detach(&self, session: &'static Session) {
+        self.detached.store(true, Ordering::Relaxed);
+        self.bury(session);
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn try_exit(&self, session: &Session) -> Result<Option<Exit>, Error> {
+        let mut end = lock(&self.end);
+        if end.exit.is_none() {
+            let exit = child::try_wait(&self.pidfd)
+                .map_err(|cause| self.name_error("cannot wait for a process", cause))?;
+            if let Some(exit) = exit {
+                end.exit = Some(exit);
+                drop(end);
+                let _ = session.heap.processes().mark_dead(self.slot);
+                lock(&MEMBERS).retain(|member| !std::ptr::eq(&**member, self));
+                return Ok(Some(exit));
+            }
+        }
+        Ok(end.exit)
+    }
+
+    /// Waits until it has ended, or the deadline has passed (`None`).
+    pub(crate) fn wait(
+        &self,
+        session: &Session,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Exit>, Error> {
+        loop {
+            if let Some(exit) = self.try_exit(session)? {
+                return Ok(Some(exit));
+            }
+            // The descriptor stays readable for everybody: two threads may wait for one child.
+            let gone = child::poll_readable(&self.pidfd, deadline)
+                .map_err(|cause| self.name_error("cannot wait for a process", cause))?;
+            if !gone {
+                return self.try_exit(session);
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
+        if lock(&self.end).exit.is_some() {
+            return Ok(());
+        }
+        child::signal(&self.pidfd, signal)
+            .map_err(|cause| self.name_error("cannot signal a process", cause))
+    }
+
+    /// Gives back what it held: its slot, its arguments, and every block it owned. Only after its status has been taken and
+    /// its outcome read; further calls do nothing.
+    pub(crate) fn bury(&self, session: &'static Session) {
+        {
+            let mut end = lock(&self.end);
+            if end.exit.is_none() || std::mem::replace(&mut end.buried, true) {
+                return;
+            }
+        }
+        let heap = session.heap;
+        lock(&ORPHANS).extend(heap.processes().children_of(self.slot));
+        heap.adopt(self.slot);
+        if let Some(args) = self.args {
+            let _ = heap.free(args);
+        }
+        let _ = heap.processes().release(self.slot);
+        sweep_orphans(session);
+    }
+
+    /// The error of a child that ended without a value.
+    pub(crate) fn death(&self, exit: Exit) -> Error {
+        let error = match exit {
+            _ if self.record.overflowed() => {
+                Error::new(Kind::Died, "the process overflowed its stack")
+            }
+            Exit::Signal(9) => Error::new(
+                Kind::Died,
+                "the process was killed (by somebody, or for want of memory)",
+            ),
+            Exit::Signal(_) => Error::new(Kind::Died, "the process was ended by a signal"),
+            Exit::Code(_) => Error::new(Kind::Died, "the process exited before the task returned"),
+            Exit::Unknown => Error::new(
+                Kind::Died,
+                "the process ended, and its status was taken by other code of this program (a wait for any child, or SIGCHLD ignored)",
+            ),
+        };
+        let error = error.with_worker(&self.identity.name).with_pid(self.pid);
+        match exit {
+            Exit::Signal(signal) => error.with_signal(signal),
+            Exit::Code(code) => error.with_exit_code(code),
+            Exit::Unknown => error,
+        }
+    }
+
+    fn name_error(&self, what: &str, cause: std::io::Error) -> Error {
+        Error::system(what, cause)
+            .with_worker(&self.identity.name)
+            .with_pid(self.pid)
+    }
+}
+
+/// Buries the children that have ended and that nobody holds any more.
+fn sweep_detached(session: &'static Session) {
+    let detached: Vec<_> = lock(&MEMBERS)
+        .iter()
+        .filter(|member| member.detached.load(Ordering::Relaxed))
+        .cloned()
+        .collect();
+    for member in detached {
+        if let Ok(Some(_)) = member.try_exit(session) {
+            member.bury(session);
+        }
+    }
+}
+
+/// The children that have not been seen to end; those that have ended are seen now.
+pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
+    sweep_detached(session);
+    let all = lock(&MEMBERS).clone();
+    all.into_iter()
+        .filter(|member| matches!(member.try_exit(session), Ok(None)))
+        .collect()
+}
+
+/// Gives back the slots of grandchildren that were left behind by a dead child: their lifeline has killed them.
+fn sweep_orphans(session: &'static Session) {
+    let mut orphans = lock(&ORPHANS);
+    if orphans.is_empty() {
+        return;
+    }
+    let heap = session.heap;
+    let table = heap.processes();
+    let mut more = Vec::new();
+    orphans.retain(|&slot| {
+        let Ok(entry) = table.slot(slot) else {
+            return false;
+        };
+        if !child::is_gone(
+            entry.pid.load(Ordering::Relaxed),
+            entry.start_time.load(Ordering::Relaxed),
+        ) {
+            return true;
+        }
+        let _ = table.mark_dead(slot);
+        more.extend(table.children_of(slot));
+        heap.adopt(slot);
+        let _ = table.release(slot);
+        false
+    });
+    orphans.extend(more);
+}
+
+/// What Python does when `main` returns: waits for the children that are no daemons, then ends those that are.
+pub(crate) fn finish(session: &'static Session) {
+    for member in members(session).iter().filter(|member| !member.daemon) {
+        if member.wait(session, None).is_ok() {
+            member.bury(session);
+        }
+    }
+    let daemons = members(session);
+    for member in &daemons {
+        let _ = member.signal(crate::sys::signal::SIGTERM);
+    }
+    let deadline = Instant::now() + DAEMON_GRACE;
+    for member in &daemons {
+        if let Ok(None) = member.wait(session, Some(deadline)) {
+            let _ = member.signal(crate::sys::signal::SIGKILL);
+            let _ = member.wait(session, None);
+        }
+        member.bury(session);
+    }
+}

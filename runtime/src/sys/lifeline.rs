@@ -1,0 +1,57 @@
+#![allow(unsafe_code)]
+//! The lifeline: a pipe whose write end the parent holds and never writes to.
+//!
+//! Each child reopens the read end (the owner and the signal belong to the open file description, so a shared one would
+//! know one owner only) and arms it: when the last write end closes, the kernel sends the child SIGKILL. No thread, and it
+//! reaches a stopped process too.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// `F_SETSIG`, which the `libc` crate names for some targets only.
+const F_SETSIG: libc::c_int = 10;
+
+/// The two ends; the process keeps both, children inherit the read end.
+pub(crate) struct Lifeline {
+    pub(crate) read: OwnedFd,
+    _write: OwnedFd,
+}
+
+impl Lifeline {
+    pub(crate) fn new() -> io::Result<Self> {
+        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        Ok(Lifeline {
+            read,
+            _write: write,
+        })
+    }
+}
+
+/// Arms the inherited read end in the child; gives the descriptor that must stay open. Ends the process if the parent is
+/// gone already.
+pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
+    let own: OwnedFd = File::open(format!("/proc/self/fd/{}", inherited.as_raw_fd()))?.into();
+    drop(inherited);
+    let fd: RawFd = own.as_raw_fd();
+    // SAFETY: plain fcntl calls on a descriptor of ours.
+    unsafe {
+        for (command, value) in [(F_SETSIG, libc::SIGKILL), (libc::F_SETOWN, libc::getpid())] {
+            if libc::fcntl(fd, command, value) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        if libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let mut poll = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        if libc::poll(&mut poll, 1, 0) > 0 {
+            libc::_exit(1);
+        }
+    }
+    Ok(own)
+}

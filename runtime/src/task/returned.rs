@@ -1,0 +1,132 @@
+//! Checks that generated code calls, so that a wrong type is told on the user's own token and in our words: what a task
+//! takes and returns, what `main` returns, what a test returns.
+
+use std::error::Error as StdError;
+use std::fmt::Debug;
+use std::process::Termination;
+
+use crate::codec::__private::{Probe, Travels};
+use crate::error::Failure;
+
+/// A parameter's tag, if the parameter can travel. The probe comes first, so that the message names the type.
+#[doc(hidden)]
+#[inline]
+pub fn parameter<T: ?Sized, G: Travels<T>>(_: &Probe<T>, tag: G) -> G {
+    tag
+}
+
+/// The tags of types that a task may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a task cannot return `{T}`: it cannot travel to another process",
+    label = "cannot be sent",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
+    note = "a task that can fail returns `Result<T, mp::Failure>`, written out and not behind an alias"
+)]
+pub trait Returned<T: ?Sized> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized, G: Travels<T>> Returned<T> for G {}
+
+/// A result's tag, if the result can travel.
+#[doc(hidden)]
+#[inline]
+pub fn result<T: ?Sized, G: Returned<T>>(_: &Probe<T>, tag: G) -> G {
+    tag
+}
+
+/// `mp::Failure` and nothing else.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is called `Failure`, but is not `mp::Failure`",
+    label = "not `mp::Failure`",
+    note = "a task's `Result` with `mp::Failure` gives the caller the value alone; \
+            to return an error of your own as a value, give it another name here (`use … as OtherName`)"
+)]
+pub trait IsFailure {
+    /// The failure itself.
+    fn into_failure(self) -> Failure;
+}
+
+impl IsFailure for Failure {
+    #[inline]
+    fn into_failure(self) -> Failure {
+        self
+    }
+}
+
+/// Checks the type that a task's signature calls `Failure`.
+#[doc(hidden)]
+#[inline]
+pub const fn is_failure<E: IsFailure>() {}
+
+/// What a task returned, as the trampoline wants it.
+#[doc(hidden)]
+#[inline]
+pub fn failure<T, E: IsFailure>(returned: Result<T, E>) -> Result<T, Failure> {
+    returned.map_err(IsFailure::into_failure)
+}
+
+/// What the function given to `mp::main!` may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`mp::main!` needs a function that returns `()`, `Result<(), E>` or an `ExitCode`, not `{Self}`",
+    label = "returns `{Self}`",
+    note = "an `async` function needs its runtime: `mp::main! {{ #[tokio::main] async fn main() {{ … }} }}`"
+)]
+pub trait MainReturn {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Termination> MainReturn for T {}
+
+/// The function given to `mp::main!`, checked.
+#[doc(hidden)]
+#[inline]
+pub fn main_function<R: MainReturn, F: FnOnce() -> R>(function: F) -> F {
+    function
+}
+
+/// What the statements of `mp::main!` return: `?` works on any error.
+#[doc(hidden)]
+pub type MainResult = Result<(), Box<dyn StdError>>;
+
+/// The end of those statements.
+#[doc(hidden)]
+#[inline]
+pub fn done() -> MainResult {
+    Ok(())
+}
+
+/// What the body of a test came to: nothing, or the text of its error.
+#[doc(hidden)]
+pub struct Outcome(pub(super) Result<(), String>);
+
+impl Outcome {
+    /// Of what the body returned.
+    pub fn of<R: TestReturn>(returned: R) -> Self {
+        Outcome(returned.into_result())
+    }
+}
+
+/// What the body of a `#[mp::test]` may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a test returns `()` or `Result<(), E>`, not `{Self}`",
+    label = "returns `{Self}`"
+)]
+pub trait TestReturn {
+    /// The text of the error, where it is one.
+    fn into_result(self) -> Result<(), String>;
+}
+
+impl TestReturn for () {
+    fn into_result(self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl<E: Debug> TestReturn for Result<(), E> {
+    fn into_result(self) -> Result<(), String> {
+        self.map_err(|error| format!("the test returned an error: {error:?}"))
+    }
+}

@@ -1,0 +1,230 @@
+//! What a worker calls: a batch of items of one task, decoded, called, encoded, without leaving typed code in between.
+//!
+//! Relies on the codec, `params`, `report` and `panic`. User code runs in here: the task, and the `Serialize`,
+//! `Deserialize` and `Drop` of its types. A panic in any of it ends the item and nothing else. It is caught around the
+//! loop, not around each item.
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::reduce::Reduce;
+use super::report::Report;
+use super::{Codec, ResultTag, Task, panic};
+use crate::codec::{Reader, Writer};
+
+/// Items of one task that stand one after another in one message.
+pub(crate) struct Batch<'b, 'm, 's> {
+    /// The arguments; stands at item `from`.
+    pub(crate) args: Reader<'m>,
+    /// Whether each item is a frame. Otherwise they have a constant size, or there is one.
+    pub(crate) framed: bool,
+    /// Whether each result is to be a frame.
+    pub(crate) out_framed: bool,
+    /// The first item to run.
+    pub(crate) from: u32,
+    /// The item behind the last.
+    pub(crate) to: u32,
+    /// The index behind the last item that is done, results written.
+    pub(crate) progress: &'b AtomicU64,
+    /// Where the results go.
+    pub(crate) out: &'b mut Writer<'s>,
+}
+
+/// How far a batch came.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// All items are done.
+    Done,
+    /// Item `at` failed: the results of those before it are written, nothing of its own is, and the reader stands behind it.
+    Item {
+        /// The item.
+        at: u32,
+        /// Why.
+        report: Report,
+    },
+}
+
+/// Runs the items of a batch, one result each.
+pub(super) fn run<T: Task>(batch: &mut Batch<'_, '_, '_>) -> Stop {
+    run_with::<T, _, _>(T::codec(), T::result(), batch)
+}
+
+fn run_with<T: Task, C: Codec<T>, G: ResultTag<T>>(
+    codec: C,
+    result: G,
+    batch: &mut Batch<'_, '_, '_>,
+) -> Stop {
+    if batch.out_framed && batch.out.align_to(FRAME).is_err() {
+        return stop_at(batch.from, no_room());
+    }
+    let (mut at, mut mark) = (batch.from, batch.out.len());
+    let outcome = {
+        let (at, mark, batch) = (&mut at, &mut mark, &mut *batch);
+        catch_unwind(AssertUnwindSafe(|| {
+            let mut args = Args::<T, C>::new(codec, batch.framed);
+            while *at < batch.to {
+                let value = args.call(&mut batch.args)?;
+                write::<T, G>(result, &value, batch.out_framed, batch.out)?;
+                *mark = batch.out.len();
+                *at += 1;
+                batch.progress.store(u64::from(*at), Ordering::Release);
+            }
+            Ok(())
+        }))
+    };
+    match outcome {
+        Ok(Ok(())) => Stop::Done,
+        Ok(Err(report)) => {
+            batch.out.truncate(mark);
+            stop_at(at, report)
+        }
+        Err(payload) => {
+            batch.out.truncate(mark);
+            stop_at(at, panic::report_of(payload))
+        }
+    }
+}
+
+/// Runs the items of a batch and folds their results into one.
+///
+/// When an item fails, what was folded before it is written as the one result, unless the folding itself failed: then nothing
+/// is written, and the results of the items before it are lost.
+pub(super) fn fold<T: Task>(batch: &mut Batch<'_, '_, '_>, reduce: Reduce) -> Stop {
+    fold_with::<T, _, _>(T::codec(), T::result(), batch, reduce)
+}
+
+fn fold_with<T: Task, C: Codec<T>, G: ResultTag<T>>(
+    codec: C,
+    result: G,
+    batch: &mut Batch<'_, '_, '_>,
+    reduce: Reduce,
+) -> Stop {
+    let mut at = batch.from;
+    let mut all: Option<T::Output> = None;
+    let outcome = {
+        let (at, all, batch) = (&mut at, &mut all, &mut *batch);
+        catch_unwind(AssertUnwindSafe(|| {
+            let mut args = Args::<T, C>::new(codec, batch.framed);
+            while *at < batch.to {
+                let mut value = Some(args.call(&mut batch.args)?);
+                match all {
+                    Some(_) => reduce.fold(all, &mut value)?,
+                    None => *all = value,
+                }
+                *at += 1;
+                batch.progress.store(u64::from(*at), Ordering::Release);
+            }
+            Ok(())
+        }))
+    };
+    let failed = match outcome {
+        Ok(Ok(())) => None,
+        Ok(Err(report)) => Some(report),
+        Err(payload) => Some(panic::report_of(payload)),
+    };
+    let mark = batch.out.len();
+    let written = catch_unwind(AssertUnwindSafe(|| match &all {
+        Some(value) => write::<T, G>(result, value, batch.out_framed, batch.out),
+        None => Ok(()),
+    }));
+    let written = written.unwrap_or_else(|payload| Err(panic::report_of(payload)));
+    // A value may panic when it is dropped, too.
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(all))).map_err(panic::report_of);
+    if written.is_err() {
+        batch.out.truncate(mark);
+    }
+    match failed.or(written.err()).or(dropped.err()) {
+        Some(report) => stop_at(at.min(batch.to.saturating_sub(1)), report),
+        None => Stop::Done,
+    }
+}
+
+/// The batch cannot be folded at all.
+#[cold]
+pub(super) fn no_reducer(batch: &Batch<'_, '_, '_>, name: &str) -> Stop {
+    let text = format!("the task `{name}` does not fold two values into one");
+    stop_at(batch.from, Report::Decode(text))
+}
+
+const FRAME: usize = crate::codec::FRAME_HEAD;
+
+#[cold]
+fn stop_at(at: u32, report: Report) -> Stop {
+    Stop::Item { at, report }
+}
+
+#[cold]
+fn no_room() -> Report {
+    Report::Encode("there is no room for the results".to_owned())
+}
+
+#[cold]
+fn cannot_decode(error: crate::Error) -> Report {
+    Report::Decode(format!(
+        "the arguments cannot be decoded: {}",
+        error.message()
+    ))
+}
+
+#[cold]
+fn cannot_encode(error: crate::Error) -> Report {
+    Report::Encode(format!("the result cannot be encoded: {}", error.message()))
+}
+
+/// How the arguments of one item are found in the message.
+struct Args<T, C> {
+    codec: C,
+    framed: bool,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task, C: Codec<T>> Args<T, C> {
+    fn new(codec: C, framed: bool) -> Self {
+        Args {
+            codec,
+            framed,
+            task: PhantomData,
+        }
+    }
+
+    /// Calls the task with the next item. The reader goes on first, so that it stands behind an item that fails.
+    #[inline]
+    fn call(&mut self, from: &mut Reader<'_>) -> Result<T::Output, Report> {
+        let item = if self.framed {
+            from.frame()
+        } else {
+            from.take(C::FIXED.unwrap_or(from.remaining()))
+        };
+        let mut item = item.map_err(cannot_decode)?;
+        let mut held = self.codec.get(&mut item).map_err(cannot_decode)?;
+        T::invoke(self.codec.lend(&mut held)).map_err(Report::Failure)
+    }
+}
+
+#[inline]
+fn write<T: Task, G: ResultTag<T>>(
+    result: G,
+    value: &T::Output,
+    framed: bool,
+    out: &mut Writer<'_>,
+) -> Result<(), Report> {
+    let written = if framed {
+        write_framed::<T, G>(result, value, out)
+    } else {
+        result.put(value, out)
+    };
+    written.map_err(cannot_encode)
+}
+
+#[inline]
+fn write_framed<T: Task, G: ResultTag<T>>(
+    result: G,
+    value: &T::Output,
+    out: &mut Writer<'_>,
+) -> Result<(), crate::Error> {
+    let frame = out.begin_frame()?;
+    out.reserve(result.hint(value))?;
+    result.put(value, out)?;
+    out.end_frame(frame)
+}
