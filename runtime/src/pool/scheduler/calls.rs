@@ -181,13 +181,6 @@ impl Scheduler {
             .map_or(1, |open| self.chunk_of(open))
     }
 
-    /// Lowers or raises the limit of items in a job.
-    pub(crate) fn set_max_chunk(&mut self, call: CallId, most: u32) {
-        if let Some(open) = self.calls.get_mut(call.slot, call.generation) {
-            open.max_chunk = most.max(1);
-        }
-    }
-
     /// What was learnt of the time the call's items take; for the next call's spec.
     pub(crate) fn pace(&self, call: CallId) -> Pace {
         self.calls

@@ -77,19 +77,6 @@ impl JobId {
     pub(crate) fn slot(self) -> usize {
         self.slot as usize
     }
-
-    /// The id as it travels to a worker and back.
-    pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.slot)
-    }
-
-    /// Any bits may come back; an id that names nothing is found out where it is used.
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        JobId {
-            slot: bits as u32,
-            generation: (bits >> 32) as u32,
-        }
-    }
 }
 
 /// A worker's slot, 0 to n; the processes that succeed each other in a slot share its id.
@@ -333,21 +320,9 @@ impl Scheduler {
         self.workers.len() as u32
     }
 
-    /// How many parts the worker holds.
-    pub(crate) fn outstanding(&self, worker: WorkerId) -> usize {
-        self.workers
-            .get(worker.0 as usize)
-            .map_or(0, |worker| worker.sent.len())
-    }
-
     /// How many items are at workers.
     pub(crate) fn items_in_flight(&self) -> u64 {
         self.in_flight
-    }
-
-    /// Whether parts are queued that no worker has room for.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.rounds.iter().any(|round| !round.is_empty())
     }
 
     /// Whether no call is open and no worker holds anything.

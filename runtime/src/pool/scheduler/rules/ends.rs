@@ -256,8 +256,7 @@ fn a_worker_that_lies_is_killed_and_blamed() {
     let mut pool = Pool::new(1);
     let (call, jobs) = pool.call_of(paced(1_000), 2);
     pool.drain();
-    let stranger = JobId::from_bits(u64::MAX);
-    assert_eq!(pool.finish(0, part(stranger, 0, 1), 5), Verdict::Violation);
+    assert_eq!(pool.finish(0, part(NOBODY, 0, 1), 5), Verdict::Violation);
     assert_eq!(pool.finish(0, part(jobs[0], 0, 1), 5), Verdict::Violation);
     assert_eq!(pool.finish(7, part(jobs[0], 0, 1), 5), Verdict::Violation);
     pool.drain();
@@ -267,7 +266,7 @@ fn a_worker_that_lies_is_killed_and_blamed() {
             worker: WorkerId(0)
         }]
     );
-    pool.s.worker_lost(WorkerId(0), Some((stranger, u32::MAX)));
+    pool.s.worker_lost(WorkerId(0), Some((NOBODY, u32::MAX)));
     pool.drain();
     let attempt = 1;
     assert!(pool.other.contains(&Action::ItemLost {

@@ -1,5 +1,6 @@
 //! The scheduler's rules one by one, on small pools driven by hand.
 
+use super::sim::NOBODY;
 use super::*;
 
 mod ends;

@@ -352,7 +352,10 @@ impl Sim {
         let (Report::Finished(job, from, to, _)
         | Report::Returned(job, from, to)
         | Report::Failed(job, from @ to)) = report;
-        let garbage = JobId::from_bits(self.roll() | 1 << 63);
+        let garbage = JobId {
+            slot: self.roll() as u32,
+            generation: u32::MAX,
+        };
         let verdict = match self.below(9) {
             0 => self.scheduler.finished(id, garbage, from, to, 5),
             1 => self.scheduler.finished(id, job, from, u32::MAX, 5),
@@ -365,9 +368,7 @@ impl Sim {
                 Failed::Violation => Verdict::Violation,
                 _ => Verdict::Accept,
             },
-            _ => self
-                .scheduler
-                .finished(id, JobId::from_bits(u64::MAX), 0, 1, 5),
+            _ => self.scheduler.finished(id, NOBODY, 0, 1, 5),
         };
         assert_eq!(verdict, Verdict::Violation);
         self.scheduler.claimed(id, garbage, u32::MAX);

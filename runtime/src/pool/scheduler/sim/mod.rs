@@ -30,6 +30,12 @@ pub(super) struct Plan {
     pub(super) audit_every: u64,
 }
 
+/// A job that never was.
+pub(super) const NOBODY: JobId = JobId {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
+
 /// Chances in 100,000.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Odds {
