@@ -66,7 +66,11 @@ pub(crate) struct BlockStore {
 impl BlockStore {
     /// `base` is the memory the writer starts on; its first bytes move into the first block.
     pub(crate) fn over(heap: &'static Heap, base: NonNull<u8>) -> Self {
-        BlockStore { heap, base: Some(base), block: None }
+        BlockStore {
+            heap,
+            base: Some(base),
+            block: None,
+        }
     }
 
     /// As `over`, for words of the caller's own.
@@ -76,7 +80,11 @@ impl BlockStore {
 
     /// A store that starts with nothing: the first byte makes the first block.
     pub(crate) fn new(heap: &'static Heap) -> Self {
-        BlockStore { heap, base: None, block: None }
+        BlockStore {
+            heap,
+            base: None,
+            block: None,
+        }
     }
 
     /// The block everything stands in, if it has outgrown the memory it began on; the caller owns it now.

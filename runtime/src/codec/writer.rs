@@ -283,6 +283,12 @@ impl VecStore {
 // SAFETY: `grow` gives owned memory of the size and alignment of `layout`, with the used bytes copied.
 unsafe impl Store for VecStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
+        // A new writer over memory that an earlier one filled begins at its start again.
+        if let Some((base, layout)) = self.memory
+            && need <= layout.size()
+        {
+            return Ok((base, layout.size()));
+        }
         let too_large = || Error::new(Kind::Encode, format!("no memory for {need} bytes"));
         let before = self.memory.map_or(0, |(_, layout)| layout.size());
         let size = need

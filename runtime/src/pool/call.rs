@@ -72,7 +72,9 @@ impl Encoder {
         let len;
         {
             let mut out = Writer::over_words(&mut room.0, &mut store);
-            let expected = self.fixed.map_or(hint, |size| size.saturating_mul(count as usize).min(MAX_BYTES + size));
+            let expected = self.fixed.map_or(hint, |size| {
+                size.saturating_mul(count as usize).min(MAX_BYTES + size)
+            });
             if expected > INLINE {
                 out.reserve(expected)?;
             }
@@ -112,7 +114,13 @@ impl Encoder {
             Some(offset) => (flags | IN_BLOCK, [offset, len as u64, 0, 0]),
             None => (flags, room.0),
         };
-        let job = Job::new(self.task, flags, self.reducer.unwrap_or(0), len as u32, body);
+        let job = Job::new(
+            self.task,
+            flags,
+            self.reducer.unwrap_or(0),
+            len as u32,
+            body,
+        );
         Ok(Some(Message { items, job, block }))
     }
 }
@@ -162,7 +170,10 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
         stretch: if reducer.is_some() { FOLD_CHUNKS } else { 1 },
         ..CallSpec::default()
     };
-    let open = Open { shared, ticket: open(shared, &encoder, spec)? };
+    let open = Open {
+        shared,
+        ticket: open(shared, &encoder, spec)?,
+    };
     let ticket = open.ticket;
     let mut pulled = 0u64;
     let mut ended = false;
@@ -178,10 +189,14 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
             (done || room > 0 || !deliveries.is_empty()).then_some((room, chunk, done))
         });
         let Some((mut room, chunk, done)) = step else {
-            return Err(Error::new(Kind::Closed, "the call is not known to its pool"));
+            return Err(Error::new(
+                Kind::Closed,
+                "the call is not known to its pool",
+            ));
         };
         for delivery in deliveries.drain(..) {
-            into.take(delivery).map_err(|error| error.with_task(task::name_of::<T>()))?;
+            into.take(delivery)
+                .map_err(|error| error.with_task(task::name_of::<T>()))?;
         }
         if done {
             return Ok(());
@@ -191,7 +206,11 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
             let begun = pulled;
             let message = encoder.message(chunk, 0, |out| match input.next() {
                 Some(item) => {
-                    let hint = if encoder.fixed.is_none() { task::item_hint::<T, _>(&item) } else { 0 };
+                    let hint = if encoder.fixed.is_none() {
+                        task::item_hint::<T, _>(&item)
+                    } else {
+                        0
+                    };
                     if hint > INLINE {
                         out.reserve(hint)?;
                     }
@@ -211,7 +230,9 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    messages.drain(..).for_each(|message| message.free(encoder.heap));
+                    messages
+                        .drain(..)
+                        .for_each(|message| message.free(encoder.heap));
                     return Err(named(error, begun));
                 }
             }
@@ -232,7 +253,12 @@ impl Message {
     }
 }
 
-fn hand_over(shared: &Shared, ticket: Ticket, messages: &mut Vec<Message>, ended: bool) -> Result<()> {
+fn hand_over(
+    shared: &Shared,
+    ticket: Ticket,
+    messages: &mut Vec<Message>,
+    ended: bool,
+) -> Result<()> {
     let mut lead = shared.lock();
     let mut result = Ok(());
     for Message { items, job, block } in messages.drain(..) {
@@ -289,7 +315,8 @@ struct Ordered<T: Task> {
 impl<T: Task> Ordered<T> {
     fn append(&mut self, count: u32, payload: &Payload) -> Result<()> {
         let first = self.out.len() as u64;
-        decode::<T>(payload, count, &mut self.out).map_err(|(at, error)| error.with_item(first + at))?;
+        decode::<T>(payload, count, &mut self.out)
+            .map_err(|(at, error)| error.with_item(first + at))?;
         self.ahead.drain(..(count as usize).min(self.ahead.len()));
         Ok(())
     }
@@ -315,7 +342,12 @@ impl<T: Task> Collect for Ordered<T> {
         let payload = match what {
             What::Values(payload) => payload,
             What::Failed(error) | What::Dropped(error) => return Err(error),
-            What::Folded(_) => return Err(Error::new(Kind::Protocol, "a folded value where none was asked for")),
+            What::Folded(_) => {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    "a folded value where none was asked for",
+                ));
+            }
         };
         if first == self.out.len() as u64 {
             self.append(count, &payload)?;
@@ -344,7 +376,11 @@ pub(crate) fn map<'a, T: Task, I: Items<T::Params<'a>>>(
     let items = items.into_items();
     // Where there is less memory than the iterator promises, growing step by step will tell.
     let out = crate::codec::vec_with_room(items.size_hint().0).unwrap_or_default();
-    let mut values = Ordered::<T> { out, ahead: VecDeque::new(), chunks: BTreeMap::new() };
+    let mut values = Ordered::<T> {
+        out,
+        ahead: VecDeque::new(),
+        chunks: BTreeMap::new(),
+    };
     run::<T, _>(shared, calls, None, items, &mut values)?;
     Ok(values.out)
 }
@@ -359,29 +395,44 @@ impl<T: Task> Collect for Folds<T> {
         let Delivery { first, what, .. } = delivery;
         match what {
             What::Folded(payload) => {
-                let value = payload.read(|from| task::decode_output::<T>(from)).map_err(|error| error.with_item(first))?;
+                let value = payload
+                    .read(|from| task::decode_output::<T>(from))
+                    .map_err(|error| error.with_item(first))?;
                 self.values.insert(first, value);
                 Ok(())
             }
             What::Failed(error) | What::Dropped(error) => Err(error),
-            What::Values(_) => Err(Error::new(Kind::Protocol, "plain values where a folded one was asked for")),
+            What::Values(_) => Err(Error::new(
+                Kind::Protocol,
+                "plain values where a folded one was asked for",
+            )),
         }
     }
 }
 
-pub(crate) fn map_reduce<'a, T, R, I>(shared: &Shared, calls: Calls, items: I) -> Result<Option<T::Output>>
+pub(crate) fn map_reduce<'a, T, R, I>(
+    shared: &Shared,
+    calls: Calls,
+    items: I,
+) -> Result<Option<T::Output>>
 where
     T: Task,
     R: Reducer<T::Output>,
     I: Items<T::Params<'a>>,
 {
     let reducer = task::index_of::<R>()?;
-    let mut folds = Folds::<T> { values: BTreeMap::new() };
+    let mut folds = Folds::<T> {
+        values: BTreeMap::new(),
+    };
     run::<T, _>(shared, calls, Some(reducer), items, &mut folds)?;
     let mut values = folds.values.into_values();
-    let Some(first) = values.next() else { return Ok(None) };
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
     let total = values.try_fold(first, R::fold);
-    total.map(Some).map_err(|failure| failure.into_error().with_task(task::name_of::<R>()))
+    total
+        .map(Some)
+        .map_err(|failure| failure.into_error().with_task(task::name_of::<R>()))
 }
 
 /// Opens a call of one item and hands it over; the caller drives.
@@ -389,10 +440,17 @@ fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>) -> Result<Ticket> {
     let encoder = encoder::<T>(None)?;
     let hint = task::input_hint::<T>(input);
     let message = encoder
-        .message(1, hint, |out| task::encode_input::<T>(input, out).map(|()| true))
+        .message(1, hint, |out| {
+            task::encode_input::<T>(input, out).map(|()| true)
+        })
         .map_err(|error| error.with_task(task::name_of::<T>()))?;
-    let Some(message) = message else { return Err(Error::new(Kind::Encode, "nothing was encoded")) };
-    let spec = CallSpec { items: Some(1), ..CallSpec::default() };
+    let Some(message) = message else {
+        return Err(Error::new(Kind::Encode, "nothing was encoded"));
+    };
+    let spec = CallSpec {
+        items: Some(1),
+        ..CallSpec::default()
+    };
     let mut lead = shared.lock();
     let opened = lead.core.open(encoder.task, spec);
     let ticket = match opened {
@@ -414,36 +472,53 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
     match core.inbox(ticket) {
         Some(inbox) => match inbox.deliveries.pop_front() {
             Some(delivery) => Some(Ok(delivery)),
-            None if inbox.done => Some(Err(Error::new(Kind::Protocol, "the call ended without a value"))),
+            None if inbox.done => Some(Err(Error::new(
+                Kind::Protocol,
+                "the call ended without a value",
+            ))),
             None => None,
         },
-        None => Some(Err(Error::new(Kind::Protocol, "the call is not known to its pool"))),
+        None => Some(Err(Error::new(
+            Kind::Protocol,
+            "the call is not known to its pool",
+        ))),
     }
 }
 
 /// The value of a call of one item.
 pub(crate) fn value<T: Task>(delivery: Delivery) -> Result<T::Output> {
     let error = match delivery.what {
-        What::Values(payload) | What::Folded(payload) => match payload.read(|from| task::decode_output::<T>(from)) {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        },
+        What::Values(payload) | What::Folded(payload) => {
+            match payload.read(|from| task::decode_output::<T>(from)) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            }
+        }
         What::Failed(error) | What::Dropped(error) => error.without_item(),
     };
     Err(error.with_task(task::name_of::<T>()))
 }
 
 pub(crate) fn apply<T: Task>(shared: &Shared, input: &T::Input<'_>) -> Result<T::Output> {
-    let open = Open { shared, ticket: begin::<T>(shared, input)? };
+    let open = Open {
+        shared,
+        ticket: begin::<T>(shared, input)?,
+    };
     let ticket = open.ticket;
     let delivery = shared.drive(Some(ticket), None, |core| only(core, ticket));
     match delivery {
         Some(delivery) => value::<T>(delivery?),
-        None => Err(Error::new(Kind::Protocol, "a wait without a time-out has timed out")),
+        None => Err(Error::new(
+            Kind::Protocol,
+            "a wait without a time-out has timed out",
+        )),
     }
 }
 
-pub(crate) fn apply_async<T: Task>(shared: &Arc<Shared>, input: &T::Input<'_>) -> Result<Handle<T::Output>> {
+pub(crate) fn apply_async<T: Task>(
+    shared: &Arc<Shared>,
+    input: &T::Input<'_>,
+) -> Result<Handle<T::Output>> {
     let ticket = begin::<T>(shared, input)?;
     shared.leave_to_keeper(shared.lock());
     Ok(Handle::new(Arc::clone(shared), ticket, value::<T>))

@@ -115,7 +115,12 @@ impl Wake {
 }
 
 impl Core {
-    pub(crate) fn new(heap: &'static Heap, engine: Box<dyn Engine>, policy: Policy, workers: u32) -> Self {
+    pub(crate) fn new(
+        heap: &'static Heap,
+        engine: Box<dyn Engine>,
+        policy: Policy,
+        workers: u32,
+    ) -> Self {
         let mut scheduler = Scheduler::new(policy);
         scheduler.resize(workers);
         Core {
@@ -137,16 +142,25 @@ impl Core {
 
     /// Why not a single worker could be started, if that is so.
     pub(crate) fn hopeless(&self) -> Option<&str> {
-        self.unstartable.as_deref().filter(|_| self.scheduler.is_hopeless())
+        self.unstartable
+            .as_deref()
+            .filter(|_| self.scheduler.is_hopeless())
     }
 
     // ---- calls ----
 
     pub(crate) fn open(&mut self, task: u32, mut spec: CallSpec) -> Result<Ticket> {
         if self.state != State::Open {
-            return Err(Error::new(Kind::Closed, "the pool is closed: it takes no more work"));
+            return Err(Error::new(
+                Kind::Closed,
+                "the pool is closed: it takes no more work",
+            ));
         }
-        spec.pace = self.paces.iter().find(|(known, _)| *known == task).map_or_else(Pace::default, |(_, pace)| *pace);
+        spec.pace = self
+            .paces
+            .iter()
+            .find(|(known, _)| *known == task)
+            .map_or_else(Pace::default, |(_, pace)| *pace);
         let call = self.scheduler.open_call(spec)?;
         let inbox = match self.free.pop() {
             Some(inbox) => {
@@ -158,17 +172,34 @@ impl Core {
                 self.inboxes.len() as u32 - 1
             }
         };
-        put(&mut self.calls, call.slot(), Open { inbox, task, submitted: 0 });
+        put(
+            &mut self.calls,
+            call.slot(),
+            Open {
+                inbox,
+                task,
+                submitted: 0,
+            },
+        );
         Ok(Ticket { call, inbox })
     }
 
     /// How many items the owner should encode now, and how many a job.
     pub(crate) fn demand(&self, ticket: Ticket) -> (u32, u32) {
-        (self.scheduler.room(ticket.call), self.scheduler.chunk(ticket.call).max(1))
+        (
+            self.scheduler.room(ticket.call),
+            self.scheduler.chunk(ticket.call).max(1),
+        )
     }
 
     /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
-    pub(crate) fn submit(&mut self, ticket: Ticket, count: u32, message: Job, block: Option<u64>) -> Result<()> {
+    pub(crate) fn submit(
+        &mut self,
+        ticket: Ticket,
+        count: u32,
+        message: Job,
+        block: Option<u64>,
+    ) -> Result<()> {
         let submitted = self.scheduler.submit(ticket.call, count);
         let job = match submitted {
             Ok(job) => job,
@@ -177,14 +208,27 @@ impl Core {
                 return Err(error);
             }
         };
-        let first = match self.calls.get_mut(ticket.call.slot()).and_then(Option::as_mut) {
+        let first = match self
+            .calls
+            .get_mut(ticket.call.slot())
+            .and_then(Option::as_mut)
+        {
             Some(open) => {
                 open.submitted += u64::from(count);
                 open.submitted - u64::from(count)
             }
             None => 0,
         };
-        put(&mut self.jobs, job.slot(), Sent { call: ticket.call, first, message, block });
+        put(
+            &mut self.jobs,
+            job.slot(),
+            Sent {
+                call: ticket.call,
+                first,
+                message,
+                block,
+            },
+        );
         Ok(())
     }
 
@@ -212,7 +256,9 @@ impl Core {
 
     /// The owner is gone. A call that is not done goes on, or is called off.
     pub(crate) fn leave(&mut self, ticket: Ticket, call_off: bool) {
-        let Some(inbox) = self.inbox(ticket) else { return };
+        let Some(inbox) = self.inbox(ticket) else {
+            return;
+        };
         inbox.deliveries.clear();
         if inbox.done {
             self.drop_inbox(ticket.inbox);
@@ -301,13 +347,31 @@ impl Core {
 
     fn take_in(&mut self, event: Event) {
         match event {
-            Event::Values { worker, job, from, to, ns, values, folded } => {
+            Event::Values {
+                worker,
+                job,
+                from,
+                to,
+                ns,
+                values,
+                folded,
+            } => {
                 if self.scheduler.finished(worker, job, from, to, ns) == Verdict::Accept {
-                    let what = if folded { What::Folded(values) } else { What::Values(values) };
+                    let what = if folded {
+                        What::Folded(values)
+                    } else {
+                        What::Values(values)
+                    };
                     self.deliver(job, from, to - from, what);
                 }
             }
-            Event::Failed { worker, job, item, report, .. } => {
+            Event::Failed {
+                worker,
+                job,
+                item,
+                report,
+                ..
+            } => {
                 if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
                     let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
                     let mut error = report.map_or_else(|error| error, Error::from);
@@ -317,11 +381,20 @@ impl Core {
                     self.deliver(job, item, 1, What::Failed(error));
                 }
             }
-            Event::Returned { worker, job, from, to } => {
+            Event::Returned {
+                worker,
+                job,
+                from,
+                to,
+            } => {
                 self.scheduler.returned(worker, job, from, to);
             }
             Event::Nonsense { worker } => self.scheduler.nonsense(worker),
-            Event::Lost { worker, running, error } => {
+            Event::Lost {
+                worker,
+                running,
+                error,
+            } => {
                 self.lost = Some(error);
                 self.scheduler.worker_lost(worker, running);
                 // The item to blame is told now, while the reason is at hand.
@@ -332,13 +405,17 @@ impl Core {
     }
 
     fn deliver(&mut self, job: JobId, from: u32, count: u32, what: What) {
-        let Some(sent) = self.jobs.get(job.slot()).and_then(Option::as_ref) else { return };
+        let Some(sent) = self.jobs.get(job.slot()).and_then(Option::as_ref) else {
+            return;
+        };
         let (call, first) = (sent.call, sent.first + u64::from(from));
         self.deliver_to(call, Delivery { first, count, what });
     }
 
     fn deliver_to(&mut self, call: CallId, mut delivery: Delivery) {
-        let Some(open) = self.calls.get(call.slot()).and_then(Option::as_ref) else { return };
+        let Some(open) = self.calls.get(call.slot()).and_then(Option::as_ref) else {
+            return;
+        };
         if let What::Failed(error) = delivery.what {
             let error = error.with_item(delivery.first);
             delivery.what = What::Failed(match task::name_at(open.task) {
@@ -346,7 +423,13 @@ impl Core {
                 None => error,
             });
         }
-        let Some(inbox) = self.inboxes.get_mut(open.inbox as usize).and_then(Option::as_mut) else { return };
+        let Some(inbox) = self
+            .inboxes
+            .get_mut(open.inbox as usize)
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
         if !inbox.abandoned {
             inbox.deliveries.push_back(delivery);
             wake(inbox, &mut self.wakes);
@@ -366,7 +449,8 @@ impl Core {
                     // What was published must be seen first, or the recall would meet a job that no worker can pass.
                     self.engine.flush();
                     if self.engine.recall(worker, part) {
-                        self.scheduler.recalled(worker, part.job, part.from, part.to);
+                        self.scheduler
+                            .recalled(worker, part.job, part.from, part.to);
                     } else {
                         self.scheduler.claimed(worker, part.job, part.from);
                     }
@@ -381,11 +465,30 @@ impl Core {
                 }
                 Action::ItemLost { call, item, .. } => {
                     let error = self.lost.take().unwrap_or_else(local::no_workers);
-                    self.deliver_to(call, Delivery { first: item, count: 1, what: What::Failed(error) });
+                    self.deliver_to(
+                        call,
+                        Delivery {
+                            first: item,
+                            count: 1,
+                            what: What::Failed(error),
+                        },
+                    );
                 }
-                Action::ItemsDropped { call, first, count, why } => {
+                Action::ItemsDropped {
+                    call,
+                    first,
+                    count,
+                    why,
+                } => {
                     let error = self.dropped(why);
-                    self.deliver_to(call, Delivery { first, count, what: What::Dropped(error) });
+                    self.deliver_to(
+                        call,
+                        Delivery {
+                            first,
+                            count,
+                            what: What::Dropped(error),
+                        },
+                    );
                 }
                 Action::CallDone { call } => self.call_done(call),
             }
@@ -395,10 +498,19 @@ impl Core {
 
     fn dropped(&self, why: Why) -> Error {
         match why {
-            Why::Cancelled => Error::new(Kind::Cancelled, "the work was called off before it began or ended"),
+            Why::Cancelled => Error::new(
+                Kind::Cancelled,
+                "the work was called off before it began or ended",
+            ),
             Why::NoWorkers => match &self.unstartable {
-                Some(cause) => Error::new(Kind::Died, format!("no worker is left, and none can be started: {cause}")),
-                None => Error::new(Kind::Died, "no worker is left: they died again and again without finishing anything"),
+                Some(cause) => Error::new(
+                    Kind::Died,
+                    format!("no worker is left, and none can be started: {cause}"),
+                ),
+                None => Error::new(
+                    Kind::Died,
+                    "no worker is left: they died again and again without finishing anything",
+                ),
             },
         }
     }
@@ -417,8 +529,16 @@ impl Core {
     }
 
     fn call_done(&mut self, call: CallId) {
-        let Some(open) = self.calls.get_mut(call.slot()).and_then(Option::take) else { return };
-        let Some(inbox) = self.inboxes.get_mut(open.inbox as usize).and_then(Option::as_mut) else { return };
+        let Some(open) = self.calls.get_mut(call.slot()).and_then(Option::take) else {
+            return;
+        };
+        let Some(inbox) = self
+            .inboxes
+            .get_mut(open.inbox as usize)
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
         inbox.done = true;
         if inbox.abandoned {
             self.drop_inbox(open.inbox);

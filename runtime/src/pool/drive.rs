@@ -49,8 +49,17 @@ fn this_thread() -> usize {
 
 impl Shared {
     pub(crate) fn new(core: Core, bell: Option<Bell>) -> Arc<Self> {
-        let core = Mutex::new(Lead { core, leader: Leader::Nobody, followers: Vec::new() });
-        Arc::new(Shared { core, bell, keeper: OnceLock::new(), stopping: AtomicBool::new(false) })
+        let core = Mutex::new(Lead {
+            core,
+            leader: Leader::Nobody,
+            followers: Vec::new(),
+        });
+        Arc::new(Shared {
+            core,
+            bell,
+            keeper: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Lead> {
@@ -82,7 +91,9 @@ impl Shared {
                     lead.followers.push(thread);
                     self.unlock(lead);
                     match deadline {
-                        Some(deadline) => thread::park_timeout(deadline.saturating_duration_since(Instant::now())),
+                        Some(deadline) => {
+                            thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+                        }
                         None => thread::park(),
                     }
                     lead = self.lock();
@@ -100,7 +111,11 @@ impl Shared {
                 continue;
             }
             let now = Instant::now();
-            let spin = if lead.core.engine.worth_spinning() { SPIN } else { SPIN_BUSY };
+            let spin = if lead.core.engine.worth_spinning() {
+                SPIN
+            } else {
+                SPIN_BUSY
+            };
             if now < *spinning.get_or_insert(now + spin) {
                 self.unlock(lead);
                 for _ in 0..4 {
@@ -115,8 +130,14 @@ impl Shared {
     }
 
     /// Sleeps on the bell, unless there are news.
-    fn sleep<'a>(&'a self, mut lead: MutexGuard<'a, Lead>, deadline: Option<Instant>) -> MutexGuard<'a, Lead> {
-        let Some(sleep) = lead.core.engine.prepare_sleep() else { return lead };
+    fn sleep<'a>(
+        &'a self,
+        mut lead: MutexGuard<'a, Lead>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Lead> {
+        let Some(sleep) = lead.core.engine.prepare_sleep() else {
+            return lead;
+        };
         self.unlock(lead);
         let until = [deadline, sleep.backstop].into_iter().flatten().min();
         match self.bell {
@@ -237,7 +258,9 @@ impl Shared {
         self.stopping.store(true, Ordering::Release);
         let mut lead = self.lock();
         lead.core.end(asked);
-        lead.followers.drain(..).for_each(|follower| follower.unpark());
+        lead.followers
+            .drain(..)
+            .for_each(|follower| follower.unpark());
         self.unlock(lead);
         if let Some(bell) = self.bell {
             bell.ring_anyway();

@@ -23,8 +23,17 @@ pub struct Handle<O> {
 }
 
 impl<O> Handle<O> {
-    pub(super) fn new(shared: Arc<Shared>, ticket: Ticket, value: fn(Delivery) -> Result<O>) -> Self {
-        Handle { shared, ticket, value, taken: false }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        ticket: Ticket,
+        value: fn(Delivery) -> Result<O>,
+    ) -> Self {
+        Handle {
+            shared,
+            ticket,
+            value,
+            taken: false,
+        }
     }
 
     /// Waits for the value.
@@ -33,7 +42,12 @@ impl<O> Handle<O> {
     /// The task failed (`is_task`) or panicked (`is_panic`), its worker died (`is_death`), the pool ended first
     /// (`is_cancelled`).
     pub fn get(mut self) -> Result<O> {
-        self.take(None)?.unwrap_or_else(|| Err(Error::new(Kind::Protocol, "a wait without a time-out has timed out")))
+        self.take(None)?.unwrap_or_else(|| {
+            Err(Error::new(
+                Kind::Protocol,
+                "a wait without a time-out has timed out",
+            ))
+        })
     }
 
     /// Waits up to `timeout` for the value; `None` when it is not there by then, and may be asked for again.
@@ -46,11 +60,17 @@ impl<O> Handle<O> {
 
     fn take(&mut self, timeout: Option<Duration>) -> Result<Option<Result<O>>> {
         if self.taken {
-            return Err(Error::new(Kind::Usage, "the value of this handle was taken already"));
+            return Err(Error::new(
+                Kind::Usage,
+                "the value of this handle was taken already",
+            ));
         }
         let ticket = self.ticket;
         let deadline = timeout.and_then(call::deadline);
-        let Some(delivery) = self.shared.drive(Some(ticket), deadline, |core| call::only(core, ticket)) else {
+        let Some(delivery) = self
+            .shared
+            .drive(Some(ticket), deadline, |core| call::only(core, ticket))
+        else {
             return Ok(None);
         };
         self.leave();
@@ -60,7 +80,11 @@ impl<O> Handle<O> {
     /// Waits up to `timeout`; whether the value, or the error, is there.
     pub fn wait(&self, timeout: Duration) -> bool {
         let ticket = self.ticket;
-        self.shared.drive(Some(ticket), call::deadline(timeout), |core| self.there(core.inbox(ticket)).then_some(())).is_some()
+        self.shared
+            .drive(Some(ticket), call::deadline(timeout), |core| {
+                self.there(core.inbox(ticket)).then_some(())
+            })
+            .is_some()
     }
 
     fn there(&self, inbox: Option<&mut super::core::Inbox>) -> bool {
@@ -90,7 +114,10 @@ impl<O> Future for Handle<O> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<O>> {
         if self.taken {
-            return Poll::Ready(Err(Error::new(Kind::Usage, "the value of this handle was taken already")));
+            return Poll::Ready(Err(Error::new(
+                Kind::Usage,
+                "the value of this handle was taken already",
+            )));
         }
         let ticket = self.ticket;
         let mut lead = self.shared.lock();
@@ -123,6 +150,8 @@ impl<O> Drop for Handle<O> {
 
 impl<O> std::fmt::Debug for Handle<O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").field("taken", &self.taken).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("taken", &self.taken)
+            .finish_non_exhaustive()
     }
 }

@@ -18,19 +18,19 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::core::{Core, State};
 use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::session::{self, Role};
 use crate::spawn::{Settings, StartMethod};
 use crate::task::{self, Items, Reducer, Task};
-use self::core::{Core, State};
 use drive::Shared;
 use engine::inline::InProcess;
 use engine::local::Local;
 use scheduler::Policy;
 
-pub use global::map;
 pub(crate) use global::close as close_global;
+pub use global::map;
 pub use handle::Handle;
 pub(crate) use worker::serve;
 
@@ -155,36 +155,73 @@ impl PoolBuilder {
         let session = session::current()?;
         task::table()?;
         let StartMethod::Spawn = self.method;
-        let default = if session.role == Role::Worker { 1 } else { process::cpu_count() };
+        let default = if session.role == Role::Worker {
+            1
+        } else {
+            process::cpu_count()
+        };
         let workers = self.workers.unwrap_or(default);
-        let Some(workers) = NonZeroUsize::new(workers).filter(|workers| workers.get() <= MAX_WORKERS) else {
-            return Err(Error::new(Kind::Usage, format!("a pool has 1 to {MAX_WORKERS} workers, not {workers}")));
+        let Some(workers) =
+            NonZeroUsize::new(workers).filter(|workers| workers.get() <= MAX_WORKERS)
+        else {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("a pool has 1 to {MAX_WORKERS} workers, not {workers}"),
+            ));
         };
         let workers = if self.inline { 1 } else { workers.get() };
         let mut settings = Settings::default();
         if let Some(threads) = self.threads_per_worker {
-            for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"] {
-                settings.env.push((variable.into(), Some(threads.max(1).to_string().into())));
+            for variable in [
+                "OMP_NUM_THREADS",
+                "OPENBLAS_NUM_THREADS",
+                "MKL_NUM_THREADS",
+                "RAYON_NUM_THREADS",
+            ] {
+                settings
+                    .env
+                    .push((variable.into(), Some(threads.max(1).to_string().into())));
             }
         }
         let policy = Policy::default();
         let (core, bell) = if self.inline {
-            (Core::new(session.heap, Box::new(InProcess::new(session.heap)), policy, 1), None)
+            (
+                Core::new(
+                    session.heap,
+                    Box::new(InProcess::new(session.heap)),
+                    policy,
+                    1,
+                ),
+                None,
+            )
         } else {
             let name = self.name.unwrap_or_else(|| "PoolWorker".into());
             let local = Local::new(session, name, settings)?;
             let bell = local.bell();
-            (Core::new(session.heap, Box::new(local), policy, workers as u32), Some(bell))
+            (
+                Core::new(session.heap, Box::new(local), policy, workers as u32),
+                Some(bell),
+            )
         };
         let shared = Shared::new(core, bell);
         let mut lead = shared.lock();
         lead.core.act();
         if let Some(cause) = lead.core.hopeless() {
-            return Err(Error::new(Kind::System, format!("a pool cannot start a single worker: {cause}")));
+            return Err(Error::new(
+                Kind::System,
+                format!("a pool cannot start a single worker: {cause}"),
+            ));
         }
         drop(lead);
-        let inner = Inner { shared, settings: self.calls, drop_grace: self.drop_grace, workers };
-        Ok(Pool { inner: Arc::new(inner) })
+        let inner = Inner {
+            shared,
+            settings: self.calls,
+            drop_grace: self.drop_grace,
+            workers,
+        };
+        Ok(Pool {
+            inner: Arc::new(inner),
+        })
     }
 }
 
@@ -220,7 +257,15 @@ impl Pool {
 
     /// The process ids of its workers, as far as they run now.
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.inner.shared.lock().core.engine.everybody().into_iter().map(|who| who.pid).collect()
+        self.inner
+            .shared
+            .lock()
+            .core
+            .engine
+            .everybody()
+            .into_iter()
+            .map(|who| who.pid)
+            .collect()
     }
 
     /// Runs the task on every item and gives the values in the order of the items. Python's `map` and `starmap`: for a task of
@@ -231,7 +276,11 @@ impl Pool {
     /// # Errors
     /// The first error in time: an item that failed, panicked, or whose worker died (it names the item). What is queued is
     /// called off; items that are running finish, and their values are discarded.
-    pub fn map<'a, T: Task, I: Items<T::Params<'a>>>(&self, task: T, items: I) -> Result<Vec<T::Output>> {
+    pub fn map<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Vec<T::Output>> {
         let _ = task;
         call::map::<T, I>(&self.inner.shared, self.inner.settings, items)
     }
@@ -244,7 +293,12 @@ impl Pool {
     /// # Errors
     /// As [`map`](Self::map); the reducer's own failure counts as the failure of an item it was folding. A worker that dies
     /// takes the values it has folded and not delivered with it: those items run again.
-    pub fn map_reduce<'a, T, R, I>(&self, task: T, reducer: R, items: I) -> Result<Option<T::Output>>
+    pub fn map_reduce<'a, T, R, I>(
+        &self,
+        task: T,
+        reducer: R,
+        items: I,
+    ) -> Result<Option<T::Output>>
     where
         T: Task,
         R: Reducer<T::Output>,
@@ -287,9 +341,14 @@ impl Pool {
     pub fn join(&self) -> Result<()> {
         let state = self.inner.shared.lock().core.state;
         if state == State::Open {
-            return Err(Error::new(Kind::Usage, "close or terminate the pool before joining it"));
+            return Err(Error::new(
+                Kind::Usage,
+                "close or terminate the pool before joining it",
+            ));
         }
-        self.inner.shared.drive(None, None, |core| (!core.has_open_calls()).then_some(()));
+        self.inner
+            .shared
+            .drive(None, None, |core| (!core.has_open_calls()).then_some(()));
         self.inner.shared.stop(Duration::ZERO, true);
         Ok(())
     }
@@ -312,6 +371,8 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("workers", &self.inner.workers).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("workers", &self.inner.workers)
+            .finish_non_exhaustive()
     }
 }

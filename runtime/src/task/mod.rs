@@ -26,7 +26,7 @@ pub use params::{ParamTuple, ParamsCodec, Refs};
 pub use reduce::Reducer;
 pub(crate) use report::Report;
 pub use table::Entry;
-pub(crate) use table::{Table, fixed_in, fixed_out, index_of, name_at, name_of, table};
+pub(crate) use table::{fixed_in, fixed_out, index_of, name_at, name_of, table};
 pub(crate) use test_entry::{TestEntry, find_test};
 pub(crate) use trampoline::{Batch, Stop};
 
@@ -77,7 +77,10 @@ pub trait Task: Copy + Send + Sync + 'static {
 
 /// The tags of the parameters of `T`.
 #[doc(hidden)]
-pub trait Codec<T: Task + ?Sized>: for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>> {}
+pub trait Codec<T: Task + ?Sized>:
+    for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>>
+{
+}
 
 #[diagnostic::do_not_recommend]
 impl<T, C> Codec<T> for C

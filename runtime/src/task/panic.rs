@@ -45,14 +45,15 @@ pub(crate) fn install_panic_hook(tell: Option<fn(&Report)>) {
 fn note(info: &PanicHookInfo<'_>) {
     let message = message_of(info.payload());
     let location = info.location().map(ToString::to_string);
-    let capture = || Some(Backtrace::capture()).filter(|trace| trace.status() == BacktraceStatus::Captured);
+    let capture =
+        || Some(Backtrace::capture()).filter(|trace| trace.status() == BacktraceStatus::Captured);
     let note = || Note {
         message: message.clone(),
         location: location.clone(),
         backtrace: capture(),
     };
     if let Some(tell) = TELL.get() {
-        let backtrace = capture().map(|trace| trace.to_string());
+        let backtrace = capture().map(|trace| shorten(&trace.to_string()));
         tell(&Report::Panic {
             message: message.clone(),
             location: location.clone(),
@@ -97,7 +98,7 @@ pub(super) fn report_of(payload: Box<dyn Any + Send>) -> Report {
         Some(note) => Report::Panic {
             message,
             location: note.location,
-            backtrace: note.backtrace.map(|trace| trace.to_string()),
+            backtrace: note.backtrace.map(|trace| shorten(&trace.to_string())),
         },
         None => Report::Panic {
             message,
@@ -105,6 +106,26 @@ pub(super) fn report_of(payload: Box<dyn Any + Send>) -> Report {
             backtrace: None,
         },
     }
+}
+
+/// The frames between the panic and the trampoline: what is above and below is std's and ours. All of them where those
+/// two are not found.
+fn shorten(trace: &str) -> String {
+    let is_frame = |line: &&str| {
+        let number = line.trim_start().split(':').next().unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut short: Vec<&str> = Vec::new();
+    for line in trace.lines() {
+        if is_frame(&line) && line.contains("__rust_end_short_backtrace") {
+            short.clear();
+        }
+        if is_frame(&line) && line.contains("mp::task::trampoline::") {
+            break;
+        }
+        short.push(line);
+    }
+    short.join("\n")
 }
 
 #[cfg(test)]
@@ -154,6 +175,19 @@ mod tests {
         assert_eq!(message, "in a thread of the task");
         // Other tests panic meanwhile and may have taken the one slot; if it is known, it is right.
         assert!(location.is_none_or(|location| location.contains("panic.rs:")));
+    }
+
+    #[test]
+    fn a_backtrace_begins_at_the_panic_and_ends_at_the_trampoline() {
+        let trace = "  0: mp::task::panic::note\n   at a.rs:1\n  1: std::sys::__rust_end_short_backtrace\n   at b.rs:2\n  \
+                     2: core::panicking::panic_fmt\n  3: app::square\n   at c.rs:3\n  4: mp::task::trampoline::run\n   at d.rs";
+        let short = shorten(trace);
+        assert!(
+            short.starts_with("  1: std::sys::__rust_end_short_backtrace"),
+            "{short}"
+        );
+        assert!(short.ends_with("  3: app::square\n   at c.rs:3"), "{short}");
+        assert_eq!(shorten("no frames"), "no frames");
     }
 
     #[test]

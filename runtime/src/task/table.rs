@@ -281,7 +281,10 @@ mod tests {
 
     #[test]
     fn the_hidden_module_is_not_shown() {
-        assert_eq!(without_hidden("app::__mp_task_square::square"), "app::square");
+        assert_eq!(
+            without_hidden("app::__mp_task_square::square"),
+            "app::square"
+        );
         assert_eq!(
             without_hidden("<u8 as app::Tr>::m::__mp_task_match::r#match"),
             "<u8 as app::Tr>::m::r#match"

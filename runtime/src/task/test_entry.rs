@@ -37,7 +37,8 @@ impl TestEntry {
     pub(crate) fn name(&self) -> &'static str {
         self.name.get_or_init(|| {
             let name = (self.type_name)();
-            name.rsplit_once("::").map_or(name, |(function, _)| function)
+            name.rsplit_once("::")
+                .map_or(name, |(function, _)| function)
         })
     }
 

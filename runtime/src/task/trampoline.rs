@@ -161,7 +161,10 @@ fn no_room() -> Report {
 
 #[cold]
 fn cannot_decode(error: crate::Error) -> Report {
-    Report::Decode(format!("the arguments cannot be decoded: {}", error.message()))
+    Report::Decode(format!(
+        "the arguments cannot be decoded: {}",
+        error.message()
+    ))
 }
 
 #[cold]

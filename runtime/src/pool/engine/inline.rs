@@ -32,7 +32,11 @@ pub(crate) struct Done(Vec<Event>);
 
 impl InProcess {
     pub(crate) fn new(heap: &'static Heap) -> Self {
-        InProcess { heap, queue: VecDeque::new(), events: Vec::new() }
+        InProcess {
+            heap,
+            queue: VecDeque::new(),
+            events: Vec::new(),
+        }
     }
 }
 
@@ -64,9 +68,19 @@ impl Work {
         };
         if let Some(values) = values.filter(|_| reached > at) {
             let folded = self.job.flags & FOLD != 0;
-            events.push(Event::Values { worker, job, from: at, to: reached, ns: 0, values, folded });
+            events.push(Event::Values {
+                worker,
+                job,
+                from: at,
+                to: reached,
+                ns: 0,
+                values,
+                folded,
+            });
         }
-        let Stop::Item { at: item, report } = stop else { return to };
+        let Stop::Item { at: item, report } = stop else {
+            return to;
+        };
         let bytes = report.to_bytes();
         let mut store = BlockStore::new(self.heap);
         let mut writer = Writer::new(&mut store);
@@ -75,7 +89,13 @@ impl Work {
             (Ok(()), Some(block)) => Payload::block(self.heap, block.offset, bytes.len() as u64, 0),
             _ => Payload::slot(self.heap, [0; INLINE / 8], 0, 0),
         };
-        events.push(Event::Failed { worker, job, item, ns: 0, report });
+        events.push(Event::Failed {
+            worker,
+            job,
+            item,
+            ns: 0,
+            report,
+        });
         item + 1
     }
 
@@ -104,8 +124,15 @@ impl Work {
         let progress = AtomicU64::new(0);
         let mut store = BlockStore::new(self.heap);
         let mut out = Writer::new(&mut store);
-        let mut batch =
-            Batch { args, framed, out_framed, from, to: self.part.to, progress: &progress, out: &mut out };
+        let mut batch = Batch {
+            args,
+            framed,
+            out_framed,
+            from,
+            to: self.part.to,
+            progress: &progress,
+            out: &mut out,
+        };
         let stop = if fold {
             let reducer = table.get(job.reducer).ok_or_else(missing)?;
             entry.fold(&mut batch, reducer)
@@ -139,13 +166,21 @@ impl Engine for InProcess {
     }
 
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job) {
-        self.queue.push_back(Work { heap: self.heap, worker, part, job: *job });
+        self.queue.push_back(Work {
+            heap: self.heap,
+            worker,
+            part,
+            job: *job,
+        });
     }
 
     fn flush(&mut self) {}
 
     fn recall(&mut self, worker: WorkerId, part: Part) -> bool {
-        let found = self.queue.iter().position(|work| work.worker == worker && work.part == part);
+        let found = self
+            .queue
+            .iter()
+            .position(|work| work.worker == worker && work.part == part);
         found.is_some_and(|at| self.queue.remove(at).is_some())
     }
 
@@ -163,7 +198,10 @@ impl Engine for InProcess {
 
     fn prepare_sleep(&mut self) -> Option<Sleep> {
         let quiet = self.queue.is_empty() && self.events.is_empty();
-        quiet.then_some(Sleep { seen: 0, backstop: None })
+        quiet.then_some(Sleep {
+            seen: 0,
+            backstop: None,
+        })
     }
 
     fn awake(&mut self) {}
@@ -177,7 +215,10 @@ impl Engine for InProcess {
     }
 
     fn who(&self, _: WorkerId) -> Option<Who> {
-        Some(Who { name: crate::process::current_process().name().to_owned(), pid: std::process::id() })
+        Some(Who {
+            name: crate::process::current_process().name().to_owned(),
+            pid: std::process::id(),
+        })
     }
 
     fn everybody(&self) -> Vec<Who> {

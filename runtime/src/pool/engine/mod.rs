@@ -20,15 +20,38 @@ use crate::heap::Heap;
 /// What happened.
 pub(crate) enum Event {
     /// The values of the items `from..to`; a folded one stands for all of them.
-    Values { worker: WorkerId, job: JobId, from: u32, to: u32, ns: u64, values: Payload, folded: bool },
+    Values {
+        worker: WorkerId,
+        job: JobId,
+        from: u32,
+        to: u32,
+        ns: u64,
+        values: Payload,
+        folded: bool,
+    },
     /// The item failed; the payload is a report.
-    Failed { worker: WorkerId, job: JobId, item: u32, ns: u64, report: Payload },
+    Failed {
+        worker: WorkerId,
+        job: JobId,
+        item: u32,
+        ns: u64,
+        report: Payload,
+    },
     /// Items that were not begun are handed back.
-    Returned { worker: WorkerId, job: JobId, from: u32, to: u32 },
+    Returned {
+        worker: WorkerId,
+        job: JobId,
+        from: u32,
+        to: u32,
+    },
     /// What the worker said makes no sense.
     Nonsense { worker: WorkerId },
     /// The worker's process is gone; `running` is the item it was on.
-    Lost { worker: WorkerId, running: Option<(JobId, u32)>, error: Error },
+    Lost {
+        worker: WorkerId,
+        running: Option<(JobId, u32)>,
+        error: Error,
+    },
 }
 
 /// Who a worker is, for messages.
@@ -81,7 +104,11 @@ pub(crate) trait Engine: Send {
 }
 
 /// The arguments in a block of the pool's own process, which keeps it until every item is resolved.
-pub(crate) fn args_in(heap: &'static Heap, offset: u64, len: usize) -> Result<Reader<'static>, Error> {
+pub(crate) fn args_in(
+    heap: &'static Heap,
+    offset: u64,
+    len: usize,
+) -> Result<Reader<'static>, Error> {
     let base = heap.at(offset, len)?;
     // SAFETY: inside the mapping, which is never unmapped; the block was written before the job was published, and is neither
     // written nor freed before every item of the job is resolved.

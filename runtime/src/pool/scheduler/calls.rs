@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::pace::{Pace, chunk_items};
+use super::pace::{Pace, Window, chunk_items};
 use super::{Action, CHUNKS, CallId, CallSpec, JobId, SINGLES, Scheduler, Why};
 use crate::error::{Error, Kind, Result};
 
@@ -26,6 +26,16 @@ pub(super) struct Call {
     jobs: u32,
     ended: bool,
     done: bool,
+}
+
+impl Call {
+    /// The weight of a part of `count` items.
+    pub(super) fn weight(&self, window: &Window, count: u32, long_ns: u64) -> u32 {
+        match self.fixed_weight {
+            Some(weight) => weight,
+            None => window.weight(&self.pace, count, long_ns),
+        }
+    }
 }
 
 /// A part that waits in its call's queue.
@@ -152,9 +162,7 @@ impl Scheduler {
         }
         let chunk = self.chunk_of(open);
         let window = &self.windows[open.kind];
-        let weight = open
-            .fixed_weight
-            .unwrap_or_else(|| window.weight(&open.pace, chunk, self.policy.long_ns));
+        let weight = open.weight(window, chunk, self.policy.long_ns);
         let parts = window.parts(weight);
         // What fills every worker's window, and a quarter more to refill them from.
         let wanted = u64::from(self.crew()) * u64::from(parts + (parts / 4).max(1));
@@ -265,7 +273,11 @@ impl Scheduler {
         if job.unresolved == 0 && job.out == 0 && !job.released {
             job.released = true;
             let slot = job.call;
-            self.actions.push_back(Action::Release { job: id });
+            if self.actions.is_empty() {
+                self.releases.push_back(id);
+            } else {
+                self.actions.push_back(Action::Release { job: id });
+            }
             self.calls.at_mut(slot).jobs -= 1;
             self.settle_call(slot);
         }

@@ -106,17 +106,12 @@ impl Scheduler {
         self.returned(worker, job, from, to)
     }
 
-    /// The worker has begun the part: it is not recalled any more. Also the answer to a recall that came too late.
-    pub(crate) fn claimed(&mut self, worker: WorkerId, job: JobId, item: u32) -> Verdict {
+    /// The worker has begun the part that holds this item, so it is not recalled any more. Also the answer to a recall
+    /// that came too late. A part that is not there (any more) is no offence.
+    pub(crate) fn claimed(&mut self, worker: WorkerId, job: JobId, item: u32) {
         let index = worker.0 as usize;
-        let Some(at) = self.find(index, job, item, item.saturating_add(1)) else {
-            return self.violated(index);
-        };
-        self.hold(index, at);
-        if self.calls.at(self.workers[index].sent[at].call).cancelled {
-            Verdict::Discard
-        } else {
-            Verdict::Accept
+        if let Some(at) = self.find(index, job, item, item.saturating_add(1)) {
+            self.hold(index, at);
         }
     }
 
@@ -167,7 +162,12 @@ impl Scheduler {
     fn remove(&mut self, index: usize, at: usize) {
         self.hold(index, at);
         let worker = &mut self.workers[index];
-        let Some(sent) = worker.sent.remove(at) else {
+        let sent = if at == 0 {
+            worker.sent.pop_front()
+        } else {
+            worker.sent.remove(at)
+        };
+        let Some(sent) = sent else {
             return;
         };
         worker.load[usize::from(sent.kind)] -= sent.weight;

@@ -29,7 +29,13 @@ mod dispatch;
 mod events;
 mod pace;
 mod slab;
+mod staff;
 mod workers;
+
+#[cfg(test)]
+mod sim;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -241,6 +247,8 @@ pub(crate) struct Scheduler {
     workers: Vec<Worker>,
     /// Actions that are decided already; sends are decided when asked for.
     actions: VecDeque<Action>,
+    /// Releases that come before them: the usual end of a job, kept apart because it is so frequent.
+    releases: VecDeque<JobId>,
     /// The calls that have parts queued, in the order of their turns; exact.
     rounds: [VecDeque<u32>; 2],
     /// Whose turn it is, if both rounds have something.
@@ -274,6 +282,7 @@ impl Scheduler {
             jobs: Slab::new(),
             workers: Vec::new(),
             actions: VecDeque::new(),
+            releases: VecDeque::new(),
             rounds: [VecDeque::new(), VecDeque::new()],
             turn: SINGLES,
             idle: Vec::new(),
@@ -291,10 +300,14 @@ impl Scheduler {
 
     /// What to do next; `None` until something happens.
     pub(crate) fn next_action(&mut self) -> Option<Action> {
+        // Slots of jobs and calls are free for others only here, so that the driver may key its tables by slot.
+        if let Some(job) = self.releases.pop_front() {
+            self.jobs.free(job.slot, job.generation);
+            return Some(Action::Release { job });
+        }
         loop {
             if let Some(action) = self.actions.pop_front() {
                 match action {
-                    // Slots are free for others only now, so that the driver may key its tables by slot.
                     Action::Release { job } => self.jobs.free(job.slot, job.generation),
                     Action::CallDone { call } => self.calls.free(call.slot, call.generation),
                     _ => {}
@@ -334,7 +347,10 @@ impl Scheduler {
 
     /// Whether no call is open and no worker holds anything.
     pub(crate) fn is_idle(&self) -> bool {
-        self.open_calls == 0 && self.in_flight == 0 && self.actions.is_empty()
+        self.open_calls == 0
+            && self.in_flight == 0
+            && self.releases.is_empty()
+            && self.actions.is_empty()
     }
 
     /// Whether every slot is given up: what is submitted is dropped at once.

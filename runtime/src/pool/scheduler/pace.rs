@@ -15,6 +15,10 @@ const KEEP: f64 = 0.75;
 const OUTLIER: f64 = 4.0;
 /// … plus this, in nanoseconds, so that an expectation of nothing can still grow.
 const SLACK: f64 = 1000.0;
+/// A measurement below this many nanoseconds is short …
+const SHORT: u64 = 10_000;
+/// … and so many of them wait for the next.
+const GATHER: u32 = 7;
 
 /// What is known of the time that items of one task take. Kept by the caller between calls, it spares the next call
 /// the first careful steps.
@@ -24,6 +28,10 @@ pub(crate) struct Pace {
     ns: f64,
     items: f64,
     each: f64,
+    // Short measurements, gathered until they are worth the arithmetic.
+    gathered: u32,
+    gathered_items: u32,
+    gathered_ns: u64,
 }
 
 impl Pace {
@@ -34,9 +42,19 @@ impl Pace {
 
     /// `items` items took `ns` nanoseconds together.
     pub(super) fn sample(&mut self, items: u32, ns: u64) {
-        let items = f64::from(items);
-        let mut ns = ns as f64;
-        if self.items > 0.0 {
+        let known = self.items > 0.0;
+        if known && ns < SHORT && self.gathered < GATHER {
+            self.gathered += 1;
+            self.gathered_items = self.gathered_items.saturating_add(items);
+            self.gathered_ns += ns;
+            return;
+        }
+        let items = f64::from(self.gathered_items) + f64::from(items);
+        let mut ns = self.gathered_ns as f64 + ns as f64;
+        self.gathered = 0;
+        self.gathered_items = 0;
+        self.gathered_ns = 0;
+        if known {
             ns = ns.min(OUTLIER * self.each * items + SLACK);
         }
         self.ns = self.ns * KEEP + ns;
@@ -97,11 +115,12 @@ impl Window {
         let weight = match pace.each() {
             None => half,
             Some(each) => {
-                let ns = each * f64::from(count);
-                if ns >= long_ns as f64 {
+                // The cast saturates.
+                let ns = (each * f64::from(count)) as u64;
+                if ns >= long_ns {
                     self.target
                 } else {
-                    (ns as u32).min(half)
+                    (ns.min(u64::from(half))) as u32
                 }
             }
         };

@@ -39,12 +39,13 @@ impl<T> Slab<T> {
 
     /// Frees the slot, if that generation still lives there.
     pub(super) fn free(&mut self, slot: u32, generation: u32) {
-        if let Some(entry) = self.entries.get_mut(slot as usize) {
-            if entry.live && entry.generation == generation {
-                entry.live = false;
-                entry.generation = entry.generation.wrapping_add(1);
-                self.free.push(slot);
-            }
+        if let Some(entry) = self.entries.get_mut(slot as usize)
+            && entry.live
+            && entry.generation == generation
+        {
+            entry.live = false;
+            entry.generation = entry.generation.wrapping_add(1);
+            self.free.push(slot);
         }
     }
 
