@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! Messages that lie: random, mutated, cut off, forged, changing under the reader. Each is an error or a valid value;
 //! nothing outside the message is read (it ends where a page begins that must not be touched).
 

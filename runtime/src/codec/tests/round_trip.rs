@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! What is put is what is got: every level, both modes, even and odd addresses, bare and in frames.
 
 use std::borrow::Cow;
