@@ -13,7 +13,7 @@ use std::process::{ExitCode, Termination};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Failure, Kind, Result};
 use crate::heap::{self, SlotId};
 use crate::pool;
 use crate::process::family;
@@ -297,7 +297,7 @@ fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
     match ran {
         Ok(code) => code,
         Err(error) => {
-            let report = Report::Failure(crate::Failure::new(error.to_string()));
+            let report = Report::Failure(Failure::new(error.to_string()));
             if record
                 .publish_report(session.heap, &report.to_bytes())
                 .is_err()
