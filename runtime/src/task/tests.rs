@@ -11,7 +11,7 @@ use crate::error::Error;
 
 #[mp::task]
 fn square(x: u64) -> u64 {
-    x * x
+    x.checked_mul(x).expect("the square is small")
 }
 
 #[mp::task]
