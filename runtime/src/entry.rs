@@ -71,7 +71,10 @@ fn parse(rest: &str) -> Option<Order> {
     let order = Order {
         heap: numbers.next()?.parse().ok()?,
         lifeline: numbers.next()?.parse().ok()?,
-        slot: SlotId { index: numbers.next()?.parse().ok()?, generation: numbers.next()?.parse().ok()? },
+        slot: SlotId {
+            index: numbers.next()?.parse().ok()?,
+            generation: numbers.next()?.parse().ok()?,
+        },
     };
     (order.heap > 2 && order.lifeline > 2 && numbers.next().is_none()).then_some(order)
 }
@@ -88,9 +91,17 @@ fn take_order(door: Door) -> Option<Order> {
 
 /// The constructor: in every process it looks for the variable, and in nearly every one finds none.
 extern "C" fn takeover(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
-    let envp = if envp.is_null() { program::environment() } else { envp };
-    let Some(value) = program::find_in_environment(envp, VARIABLE.as_bytes()) else { return };
-    let Some(rest) = for_door(value, Door::Constructor) else { return };
+    let envp = if envp.is_null() {
+        program::environment()
+    } else {
+        envp
+    };
+    let Some(value) = program::find_in_environment(envp, VARIABLE.as_bytes()) else {
+        return;
+    };
+    let Some(rest) = for_door(value, Door::Constructor) else {
+        return;
+    };
     if program::is_privileged() || !program::is_in_executable() {
         return;
     }
@@ -148,12 +159,19 @@ fn be_child(order: &Order, early: bool) -> ! {
 fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     // SAFETY: the numbers are above 2; if they are not what they should be, the checks below refuse, and nothing else of this
     // process has been opened yet that could be closed by mistake.
-    let (heap, lifeline) = unsafe { (OwnedFd::from_raw_fd(order.heap), OwnedFd::from_raw_fd(order.lifeline)) };
+    let (heap, lifeline) = unsafe {
+        (
+            OwnedFd::from_raw_fd(order.heap),
+            OwnedFd::from_raw_fd(order.lifeline),
+        )
+    };
     let heap = heap::attach(heap, order.slot.index, order.slot.generation)?;
-    let armed = lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
+    let armed =
+        lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
     // Open as long as the process: its close would disarm it.
     std::mem::forget(armed);
-    program::fill_standard_descriptors().map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
+    program::fill_standard_descriptors()
+        .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
     let record = *RECORD.get_or_init(|| match Record::of(heap, order.slot) {
         Ok(record) => record,
         Err(error) => refuse(&error),
@@ -166,11 +184,19 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
             "the child's table of tasks differs from the parent's; both must be the same binary",
         ));
     }
-    heap.processes().link_liveness(order.slot);
+    heap.processes().link_liveness(order.slot)?;
     let parent = parent_of(heap, order.slot)?;
-    let role = if launch.duty == Duty::Task { Role::Child } else { Role::Worker };
+    let role = if launch.duty == Duty::Task {
+        Role::Child
+    } else {
+        Role::Worker
+    };
     if let Some(name) = std::env::args_os().next() {
-        let base = name.as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let base = name
+            .as_bytes()
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or_default();
         if let Ok(name) = CString::new(base) {
             program::set_thread_name(&name);
         }
@@ -191,13 +217,23 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
 
 fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
     let table = heap.processes();
-    let parent = table.slot(slot)?.parent();
-    let pid = table.slot(parent)?.pid();
+    let parent = table
+        .slot(slot)?
+        .parent()
+        .ok_or_else(|| Error::new(Kind::Protocol, "the child's slot names no parent"))?;
+    let pid = table
+        .slot(parent)?
+        .pid
+        .load(std::sync::atomic::Ordering::Relaxed);
     let name = match Record::of(heap, parent).and_then(|record| record.launch()) {
         Ok(launch) => launch.identity.name,
         Err(_) => "MainProcess".into(),
     };
-    Ok(Parent { slot: parent, pid, name })
+    Ok(Parent {
+        slot: parent,
+        pid,
+        name,
+    })
 }
 
 fn note_overflow() {
@@ -215,23 +251,44 @@ fn note_panic(report: &Report) {
 /// Runs the one task of a child; gives its exit code.
 fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
     let ran = (|| -> Result<i32> {
-        let entry = task::table()?.get(index).ok_or_else(|| Error::new(Kind::Protocol, "no task has this number"))?;
+        let entry = task::table()?
+            .get(index)
+            .ok_or_else(|| Error::new(Kind::Protocol, "no task has this number"))?;
         let args = record.args(session.heap)?;
         let progress = AtomicU64::new(0);
         let mut stop = Stop::Done;
-        record.publish_value(session.heap, |out| {
-            let mut batch = Batch { args, framed: false, out_framed: false, from: 0, to: 1, progress: &progress, out };
-            stop = entry.run(&mut batch);
-            match stop {
-                Stop::Done => Ok(()),
-                Stop::Item { .. } => Err(Error::new(Kind::Task, "the task has failed")),
-            }
-        })
-        .or_else(|error| if matches!(stop, Stop::Item { .. }) { Ok(()) } else { Err(error) })?;
+        record
+            .publish_value(session.heap, |out| {
+                let mut batch = Batch {
+                    args,
+                    framed: false,
+                    out_framed: false,
+                    from: 0,
+                    to: 1,
+                    progress: &progress,
+                    out,
+                };
+                stop = entry.run(&mut batch);
+                match stop {
+                    Stop::Done => Ok(()),
+                    Stop::Item { .. } => Err(Error::new(Kind::Task, "the task has failed")),
+                }
+            })
+            .or_else(|error| {
+                if matches!(stop, Stop::Item { .. }) {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            })?;
         Ok(match stop {
             Stop::Done => 0,
             Stop::Item { report, .. } => {
-                let code = if matches!(report, Report::Panic { .. }) { 101 } else { 1 };
+                let code = if matches!(report, Report::Panic { .. }) {
+                    101
+                } else {
+                    1
+                };
                 record.publish_report(session.heap, &report.to_bytes())?;
                 code
             }
@@ -241,7 +298,10 @@ fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
         Ok(code) => code,
         Err(error) => {
             let report = Report::Failure(crate::Failure::new(error.to_string()));
-            if record.publish_report(session.heap, &report.to_bytes()).is_err() {
+            if record
+                .publish_report(session.heap, &report.to_bytes())
+                .is_err()
+            {
                 eprintln!("mp: a child process cannot tell its outcome: {error}");
             }
             1

@@ -105,6 +105,12 @@ impl Error {
         self
     }
 
+    /// For a call of one item, whose index says nothing.
+    pub(crate) fn without_item(mut self) -> Self {
+        self.0.context.item = None;
+        self
+    }
+
     pub(crate) fn with_worker(mut self, worker: impl Into<String>) -> Self {
         self.0.context.worker.get_or_insert(worker.into());
         self

@@ -5,23 +5,34 @@
 compile_error!("mp runs on 64-bit Linux only: it stands on memfd, futex, pidfd and robust lists");
 
 mod codec;
+mod entry;
 mod error;
-#[allow(dead_code, unused_imports)] // until the layers above use all of it
 mod heap;
-#[allow(dead_code)]
+mod pool;
+mod process;
+mod session;
+mod spawn;
 mod sys;
-#[allow(dead_code)] // likewise
 mod task;
+mod testing;
 
 // Expansions of the macros say `::mp`, also in this crate's own tests.
 #[cfg(test)]
 extern crate self as mp;
 
 pub use codec::Plain;
+pub use entry::init;
 pub use error::{Error, Failure, Result};
+pub use pool::{Handle, Pool, PoolBuilder, map};
+pub use process::{
+    ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
+    current_process, parent_process,
+};
+pub use spawn::StartMethod;
+pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
+
 #[doc(inline)]
 pub use mp_macros::{Plain, main, task, test};
-pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
 /// What expanded code names; no part of the interface.
 #[doc(hidden)]
@@ -29,5 +40,7 @@ pub mod __private {
     pub use crate::codec::__private::{
         OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
     };
+    pub use crate::entry::run_main;
     pub use crate::task::__private::*;
+    pub use crate::testing::run_test;
 }

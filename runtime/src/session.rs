@@ -73,7 +73,11 @@ pub(crate) fn set_door(door: Door) {
 }
 
 pub(crate) fn door() -> Door {
-    if DOOR.load(Ordering::Relaxed) == 1 { Door::Main } else { Door::Constructor }
+    if DOOR.load(Ordering::Relaxed) == 1 {
+        Door::Main
+    } else {
+        Door::Constructor
+    }
 }
 
 /// The session, opened as a root if it is not yet. Refused in a copy of the process made by the user's own `fork`.
@@ -103,7 +107,9 @@ fn forked() -> Error {
 #[cold]
 fn open_root() -> Result<&'static Session, Error> {
     static OPENING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one = OPENING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _one = OPENING
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
     if let Some(session) = SESSION.get() {
         return Ok(session);
     }
@@ -124,24 +130,48 @@ fn open_root() -> Result<&'static Session, Error> {
              put the tasks into an executable of their own and start it",
         ));
     }
-    program::fill_standard_descriptors().map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
+    program::fill_standard_descriptors()
+        .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
     let heap = heap::create(None)?;
     let me = heap.me();
     if nix::unistd::gettid() == nix::unistd::getpid() {
-        heap.processes().link_liveness(me);
+        heap.processes().link_liveness(me)?;
     }
-    let identity = Identity { name: "MainProcess".into(), line: String::new() };
+    let identity = Identity {
+        name: "MainProcess".into(),
+        line: String::new(),
+    };
     Ok(SESSION.get_or_init(|| Session::new(Role::Root, heap, identity, false, None)))
 }
 
 /// Joins the session of the parent; called by the entry of a child, once.
-pub(crate) fn join(role: Role, heap: &'static Heap, identity: Identity, daemon: bool, parent: Parent) -> &'static Session {
+pub(crate) fn join(
+    role: Role,
+    heap: &'static Heap,
+    identity: Identity,
+    daemon: bool,
+    parent: Parent,
+) -> &'static Session {
     SESSION.get_or_init(|| Session::new(role, heap, identity, daemon, Some(parent)))
 }
 
 impl Session {
-    fn new(role: Role, heap: &'static Heap, identity: Identity, daemon: bool, parent: Option<Parent>) -> Self {
-        Session { role, heap, identity, daemon, parent, lifeline: OnceLock::new(), children: AtomicU32::new(0) }
+    fn new(
+        role: Role,
+        heap: &'static Heap,
+        identity: Identity,
+        daemon: bool,
+        parent: Option<Parent>,
+    ) -> Self {
+        Session {
+            role,
+            heap,
+            identity,
+            daemon,
+            parent,
+            lifeline: OnceLock::new(),
+            children: AtomicU32::new(0),
+        }
     }
 
     /// The pipe by which this process's children know that it lives; made with the first child.
@@ -158,6 +188,10 @@ impl Session {
     /// The line of descent of the next child, `1`, `2`, … in the root and `1:1`, `1:2`, … in its first child.
     pub(crate) fn next_line(&self) -> String {
         let number = self.children.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.identity.line.is_empty() { number.to_string() } else { format!("{}:{number}", self.identity.line) }
+        if self.identity.line.is_empty() {
+            number.to_string()
+        } else {
+            format!("{}:{number}", self.identity.line)
+        }
     }
 }

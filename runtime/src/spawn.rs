@@ -32,13 +32,23 @@ pub(crate) struct Settings {
 
 /// A text for the kernel; a NUL inside is the user's error.
 pub(crate) fn c_string(what: &str, text: &OsStr) -> Result<CString, Error> {
-    CString::new(text.as_bytes())
-        .map_err(|_| Error::new(Kind::Usage, format!("{what} {text:?} holds a NUL byte; no process can be given that")))
+    CString::new(text.as_bytes()).map_err(|_| {
+        Error::new(
+            Kind::Usage,
+            format!("{what} {text:?} holds a NUL byte; no process can be given that"),
+        )
+    })
 }
 
 /// Starts a child whose launch record is in `slot`; gives its pid and pidfd.
-pub(crate) fn reexec(session: &Session, slot: SlotId, settings: &Settings) -> Result<(u32, OwnedFd), Error> {
-    let lifeline = session.lifeline().map_err(|cause| Error::system("cannot make the lifeline pipe", cause))?;
+pub(crate) fn reexec(
+    session: &Session,
+    slot: SlotId,
+    settings: &Settings,
+) -> Result<(u32, OwnedFd), Error> {
+    let lifeline = session
+        .lifeline()
+        .map_err(|cause| Error::system("cannot make the lifeline pipe", cause))?;
     let door = match session::door() {
         Door::Main => "main",
         Door::Constructor => "constructor",
@@ -62,13 +72,19 @@ pub(crate) fn execute(
     settings: &Settings,
     new_session: bool,
 ) -> Result<(u32, OwnedFd), Error> {
-    let argv = std::env::args_os().map(|text| c_string("the argument", &text)).collect::<Result<Vec<_>, _>>()?;
+    let argv = std::env::args_os()
+        .map(|text| c_string("the argument", &text))
+        .collect::<Result<Vec<_>, _>>()?;
     let mut envp = Vec::new();
     let changed = |key: &OsStr| settings.env.iter().any(|(name, _)| name == key);
-    let own = std::env::vars_os().filter(|(key, _)| key != VARIABLE && !changed(key)).map(|(key, value)| (key, Some(value)));
+    let own = std::env::vars_os()
+        .filter(|(key, _)| key != VARIABLE && !changed(key))
+        .map(|(key, value)| (key, Some(value)));
     // The last word on a variable counts.
     let last = settings.env.iter().enumerate().filter(|(index, (key, _))| {
-        !settings.env[index + 1..].iter().any(|(later, _)| later == key)
+        !settings.env[index + 1..]
+            .iter()
+            .any(|(later, _)| later == key)
     });
     for (key, value) in own.chain(last.map(|(_, pair)| pair.clone())) {
         if let Some(value) = value {
@@ -78,8 +94,15 @@ pub(crate) fn execute(
             envp.push(c_string("the environment variable", &pair)?);
         }
     }
-    envp.push(c_string("the variable", OsStr::new(&format!("{VARIABLE}={value}")))?);
-    let directory = settings.directory.as_deref().map(|path| c_string("the directory", path)).transpose()?;
+    envp.push(c_string(
+        "the variable",
+        OsStr::new(&format!("{VARIABLE}={value}")),
+    )?);
+    let directory = settings
+        .directory
+        .as_deref()
+        .map(|path| c_string("the directory", path))
+        .transpose()?;
     let stdio = [0, 1, 2].map(|fd| settings.stdio[fd].as_ref().map(std::os::fd::AsFd::as_fd));
     let exec = Exec {
         program: c"/proc/self/exe",
@@ -92,9 +115,16 @@ pub(crate) fn execute(
     };
     child::spawn(&exec).map_err(|cause| {
         let hint = match cause.raw_os_error() {
-            Some(code) if code == nix::errno::Errno::EAGAIN as i32 => "; the limit on processes (ulimit -u, pids.max) is reached",
-            Some(code) if code == nix::errno::Errno::EMFILE as i32 => "; the limit on open files (ulimit -n) is reached",
-            Some(code) if code == nix::errno::Errno::ENOENT as i32 && !Path::new("/proc/self/exe").exists() => {
+            Some(code) if code == nix::errno::Errno::EAGAIN as i32 => {
+                "; the limit on processes (ulimit -u, pids.max) is reached"
+            }
+            Some(code) if code == nix::errno::Errno::EMFILE as i32 => {
+                "; the limit on open files (ulimit -n) is reached"
+            }
+            Some(code)
+                if code == nix::errno::Errno::ENOENT as i32
+                    && !Path::new("/proc/self/exe").exists() =>
+            {
                 "; /proc is not mounted"
             }
             _ => "",

@@ -52,7 +52,8 @@ pub fn run_test(entry: &'static TestEntry) {
 
 fn run(entry: &'static TestEntry) -> Result<(), String> {
     let name = entry.name();
-    let system = |what: &str, cause: io::Error| format!("cannot {what} for the test {name}: {cause}");
+    let system =
+        |what: &str, cause: io::Error| format!("cannot {what} for the test {name}: {cause}");
     static LIFELINE: OnceLock<Lifeline> = OnceLock::new();
     let lifeline = match LIFELINE.get() {
         Some(lifeline) => lifeline,
@@ -64,11 +65,22 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
     let (mut output, output_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
     let (mut report, report_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
     let mut settings = Settings::default();
-    let copy = output_end.try_clone().map_err(|cause| system("copy a descriptor", cause))?;
+    let copy = output_end
+        .try_clone()
+        .map_err(|cause| system("copy a descriptor", cause))?;
     settings.stdio = [None, Some(output_end.into()), Some(copy.into())];
     let report_end: OwnedFd = report_end.into();
-    let value = format!("constructor,test,{},{},{name}", lifeline.read.as_raw_fd(), report_end.as_raw_fd());
-    let started = spawn::execute(&value, &[lifeline.read.as_fd(), report_end.as_fd()], &settings, true);
+    let value = format!(
+        "constructor,test,{},{},{name}",
+        lifeline.read.as_raw_fd(),
+        report_end.as_raw_fd()
+    );
+    let started = spawn::execute(
+        &value,
+        &[lifeline.read.as_fd(), report_end.as_fd()],
+        &settings,
+        true,
+    );
     drop(settings);
     drop(report_end);
     let (pid, pidfd) = started.map_err(|error| error.to_string())?;
@@ -81,7 +93,8 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
         let _ = output.read_to_end(&mut bytes);
         bytes
     });
-    let ended = child::poll_readable(&pidfd, Some(deadline)).map_err(|cause| system("wait", cause))?;
+    let ended =
+        child::poll_readable(&pidfd, Some(deadline)).map_err(|cause| system("wait", cause))?;
     let late = (!ended).then(|| describe(&processes_of(pid)));
     if !ended {
         // The lifelines of its children end with it.
@@ -95,14 +108,24 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
     print!("{}", String::from_utf8_lossy(&output));
 
     if let Some(running) = late {
-        return Err(format!("the test has not ended within {limit:?} and was killed; its processes were: {running}"));
+        return Err(format!(
+            "the test has not ended within {limit:?} and was killed; its processes were: {running}"
+        ));
     }
     match exit {
         Exit::Code(0) if left.is_empty() => Ok(()),
-        Exit::Code(0) => Err(format!("the test left processes behind, and they were killed: {}", describe(&left))),
+        Exit::Code(0) => Err(format!(
+            "the test left processes behind, and they were killed: {}",
+            describe(&left)
+        )),
         _ if !told.is_empty() => Err(told),
-        Exit::Code(code) => Err(format!("the test's process exited with code {code} in the middle of the test")),
-        Exit::Signal(number) => Err(format!("the test's process was ended by {}", crate::error::signal_name(number))),
+        Exit::Code(code) => Err(format!(
+            "the test's process exited with code {code} in the middle of the test"
+        )),
+        Exit::Signal(number) => Err(format!(
+            "the test's process was ended by {}",
+            crate::error::signal_name(number)
+        )),
         Exit::Unknown => Err("the status of the test's process was taken by other code".into()),
     }
 }
@@ -116,16 +139,32 @@ struct Seen {
 
 fn describe(processes: &[Seen]) -> String {
     let mut text = String::new();
-    for (index, Seen { pid, state, command }) in processes.iter().enumerate() {
-        let _ = write!(text, "{}pid {pid} `{command}` in state {state}", if index > 0 { ", " } else { "" });
+    for (
+        index,
+        Seen {
+            pid,
+            state,
+            command,
+        },
+    ) in processes.iter().enumerate()
+    {
+        let _ = write!(
+            text,
+            "{}pid {pid} `{command}` in state {state}",
+            if index > 0 { ", " } else { "" }
+        );
     }
     text
 }
 
 /// The processes of the session that this process leads.
 fn processes_of(leader: u32) -> Vec<Seen> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     pids.filter_map(|pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let (head, tail) = stat.rsplit_once(')')?;
@@ -133,7 +172,11 @@ fn processes_of(leader: u32) -> Vec<Seen> {
         let state = fields.next()?.chars().next()?;
         let session: u32 = fields.nth(2)?.parse().ok()?;
         let command = head.split_once('(')?.1.to_owned();
-        (session == leader).then_some(Seen { pid, state, command })
+        (session == leader).then_some(Seen {
+            pid,
+            state,
+            command,
+        })
     })
     .collect()
 }
@@ -143,7 +186,10 @@ fn leftovers(leader: u32) -> Vec<Seen> {
     let deadline = Instant::now() + GRACE;
     loop {
         // Zombies of a dead parent belong to init, which may take its time.
-        let left: Vec<_> = processes_of(leader).into_iter().filter(|seen| seen.state != 'Z').collect();
+        let left: Vec<_> = processes_of(leader)
+            .into_iter()
+            .filter(|seen| seen.state != 'Z')
+            .collect();
         if left.is_empty() || Instant::now() >= deadline {
             for seen in &left {
                 let pid = nix::unistd::Pid::from_raw(seen.pid as i32);
@@ -167,8 +213,15 @@ impl Inventory {
         let mut descriptors = Vec::new();
         let mut own = None;
         for entry in std::fs::read_dir("/proc/self/fd")?.flatten() {
-            let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let target = std::fs::read_link(entry.path()).map_or_else(|_| "?".into(), |path| path.display().to_string());
+            let Some(fd) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
+            let target = std::fs::read_link(entry.path())
+                .map_or_else(|_| "?".into(), |path| path.display().to_string());
             if target.starts_with("/proc/") && target.ends_with("/fd") {
                 own = Some(fd);
             }
@@ -180,13 +233,21 @@ impl Inventory {
             Ok(entries) => entries.flatten().map(|entry| entry.file_name()).collect(),
             Err(_) => Vec::new(),
         };
-        Ok(Inventory { descriptors, shared, heap: session.heap.stats().used_bytes })
+        Ok(Inventory {
+            descriptors,
+            shared,
+            heap: session.heap.stats().used_bytes,
+        })
     }
 
     fn compare(&self, after: &Inventory) -> Option<String> {
         let mut text = String::new();
         if after.descriptors.len() != self.descriptors.len() {
-            let fresh: Vec<_> = after.descriptors.iter().filter(|entry| !self.descriptors.contains(entry)).collect();
+            let fresh: Vec<_> = after
+                .descriptors
+                .iter()
+                .filter(|entry| !self.descriptors.contains(entry))
+                .collect();
             let _ = write!(
                 text,
                 "; {} descriptors were open before the test and {} are after it, the new ones: {fresh:?}",
@@ -194,12 +255,20 @@ impl Inventory {
                 after.descriptors.len()
             );
         }
-        let fresh: Vec<_> = after.shared.iter().filter(|name| !self.shared.contains(name)).collect();
+        let fresh: Vec<_> = after
+            .shared
+            .iter()
+            .filter(|name| !self.shared.contains(name))
+            .collect();
         if !fresh.is_empty() {
             let _ = write!(text, "; it left these in /dev/shm: {fresh:?}");
         }
         if after.heap > self.heap {
-            let _ = write!(text, "; {} bytes of the shared heap are not given back", after.heap - self.heap);
+            let _ = write!(
+                text,
+                "; {} bytes of the shared heap are not given back",
+                after.heap - self.heap
+            );
         }
         (!text.is_empty()).then(|| text.split_off(2))
     }
@@ -207,9 +276,19 @@ impl Inventory {
 
 /// The pids of all children of all threads, zombies among them.
 fn own_children() -> Vec<String> {
-    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
-    let lists = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let lists = threads
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Everything the process of a test does.
@@ -217,7 +296,12 @@ pub(crate) fn be_test(order: TestOrder) -> ! {
     use std::os::fd::FromRawFd;
     #[allow(unsafe_code)]
     // SAFETY: both numbers are above 2 and come from the harness of this very binary; nothing else has been opened yet.
-    let (lifeline, report) = unsafe { (OwnedFd::from_raw_fd(order.lifeline), OwnedFd::from_raw_fd(order.report)) };
+    let (lifeline, report) = unsafe {
+        (
+            OwnedFd::from_raw_fd(order.lifeline),
+            OwnedFd::from_raw_fd(order.report),
+        )
+    };
     let mut report = std::fs::File::from(report);
     let verdict = judge(lifeline, &order.name);
     if let Err(text) = &verdict {
@@ -227,31 +311,46 @@ pub(crate) fn be_test(order: TestOrder) -> ! {
 }
 
 fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
-    let armed = lifeline::arm(lifeline).map_err(|cause| format!("cannot arm the lifeline: {cause}"))?;
+    let armed =
+        lifeline::arm(lifeline).map_err(|cause| format!("cannot arm the lifeline: {cause}"))?;
     std::mem::forget(armed);
     signal::open_mask();
     signal::watch_overflow(|| (), true);
     program::limit_core(0);
     task::install_panic_hook(None);
-    let entry = task::find_test(name).ok_or_else(|| format!("no test of the name {name} is in this binary"))?;
+    let entry = task::find_test(name)
+        .ok_or_else(|| format!("no test of the name {name} is in this binary"))?;
     let told = |error: Error| error.to_string();
     let session = session::current().map_err(told)?;
-    session.lifeline().map_err(|cause| format!("cannot make a lifeline: {cause}"))?;
-    let before = Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
+    session
+        .lifeline()
+        .map_err(|cause| format!("cannot make a lifeline: {cause}"))?;
+    let before =
+        Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
 
     entry.run()?;
 
     crate::pool::close_global();
     let left = family::members(session);
     if !left.is_empty() {
-        let names: Vec<_> = left.iter().map(|member| format!("{} (pid {})", member.identity.name, member.pid)).collect();
-        return Err(format!("the test has ended, but children of it have not: {}", names.join(", ")));
+        let names: Vec<_> = left
+            .iter()
+            .map(|member| format!("{} (pid {})", member.identity.name, member.pid))
+            .collect();
+        return Err(format!(
+            "the test has ended, but children of it have not: {}",
+            names.join(", ")
+        ));
     }
     let children = own_children();
     if !children.is_empty() {
-        return Err(format!("the test left children or zombies behind: pids {}", children.join(", ")));
+        return Err(format!(
+            "the test left children or zombies behind: pids {}",
+            children.join(", ")
+        ));
     }
-    let after = Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
+    let after =
+        Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
     match before.compare(&after) {
         Some(text) => Err(format!("the test left something behind: {text}")),
         None => Ok(()),

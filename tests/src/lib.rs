@@ -1,1 +1,6 @@
 //! Helpers shared by the tests; the tests themselves are in `tests/`.
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -44,7 +44,7 @@ impl Parcel {
     pub(crate) fn to_vec(self, heap: &'static Heap) -> Result<Vec<u8>, Error> {
         let mut reader = self.reader(heap)?;
         let len = reader.remaining();
-        reader.copy_out(len)
+        reader.copy_bytes(len)
     }
 
     /// Gives its block back, if it has one.
@@ -66,12 +66,25 @@ pub(crate) struct BlockStore {
 impl BlockStore {
     /// `base` is the memory the writer starts on; its first bytes move into the first block.
     pub(crate) fn over(heap: &'static Heap, base: NonNull<u8>) -> Self {
-        BlockStore { heap, base: Some(base), block: None }
+        BlockStore {
+            heap,
+            base: Some(base),
+            block: None,
+        }
+    }
+
+    /// As `over`, for words of the caller's own.
+    pub(crate) fn over_words(heap: &'static Heap, words: &mut [u64]) -> Self {
+        BlockStore::over(heap, NonNull::from(words).cast())
     }
 
     /// A store that starts with nothing: the first byte makes the first block.
     pub(crate) fn new(heap: &'static Heap) -> Self {
-        BlockStore { heap, base: None, block: None }
+        BlockStore {
+            heap,
+            base: None,
+            block: None,
+        }
     }
 
     /// The block everything stands in, if it has outgrown the memory it began on; the caller owns it now.
@@ -84,10 +97,10 @@ impl BlockStore {
 unsafe impl Store for BlockStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
         let doubled = self.block.map_or(0, |block| block.size.saturating_mul(2));
-        let block = match self.heap.alloc(need.max(doubled)) {
+        let block = match self.heap.alloc(need.max(doubled), 64) {
             Ok(block) => block,
             // Doubling may be too much where the need itself is not.
-            Err(_) if doubled > need => self.heap.alloc(need)?,
+            Err(_) if doubled > need => self.heap.alloc(need, 64)?,
             Err(error) => return Err(error),
         };
         let base = match self.heap.at(block.offset, block.size) {

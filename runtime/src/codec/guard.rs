@@ -4,6 +4,7 @@
 //! - *Counts*: every element of a sequence or map takes at least one byte of its own in the message, except elements
 //!   without content. So the counts a message declares, summed up, are at most its length plus [`ZERO_SIZED`];
 //!   each is checked before the first element is made.
+//!   Room is made ahead for at most as many as the message has bytes.
 //! - *Text and bytes* are taken by reference from the message, then copied: nothing is allocated by a declared length.
 //!
 //! Handles of shared objects will be recognised here by the name of their newtype (`serialize_newtype_struct`,
@@ -22,30 +23,29 @@ mod ser;
 /// How deep a value may be nested: one level for each struct, variant, tuple, sequence, map, newtype or `Some`.
 pub(crate) const DEPTH: u32 = 256;
 
-/// What one message may still declare.
+/// What one message may declare, and has declared.
 pub(crate) struct Budget {
     declared: Cell<usize>,
-    limit: usize,
+    /// The length of the message.
+    bytes: usize,
 }
 
 impl Budget {
     /// For a message that is being written: its length is known afterwards.
     pub(crate) fn unlimited() -> Self {
-        Budget {
-            declared: Cell::new(0),
-            limit: usize::MAX,
-        }
+        Budget::of(usize::MAX)
     }
 
     /// For a message of `bytes` bytes.
     pub(crate) fn of(bytes: usize) -> Self {
         Budget {
             declared: Cell::new(0),
-            limit: bytes.saturating_add(ZERO_SIZED),
+            bytes,
         }
     }
 
     /// Whether a message of `bytes` bytes may declare what was declared.
+    #[inline]
     pub(crate) fn fits(&self, bytes: usize) -> bool {
         self.declared.get() <= bytes.saturating_add(ZERO_SIZED)
     }
@@ -54,10 +54,11 @@ impl Budget {
     fn declare(&self, count: usize) -> Result<(), &'static str> {
         let sum = self.declared.get().saturating_add(count);
         self.declared.set(sum);
-        if sum > self.limit {
-            return Err("a length is larger than the message");
+        if self.fits(self.bytes) {
+            Ok(())
+        } else {
+            Err("a length is larger than the message")
         }
-        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@
 //! each other without heads of their own; a block of plain data is a count (`u64`), zeroes up to its alignment (at most
 //! 16, relative to the begin of the message), and its bytes.
 
+mod block;
 mod guard;
 mod plain;
 mod probe;
@@ -16,6 +17,7 @@ mod serial;
 mod tag;
 mod writer;
 
+pub(crate) use block::{BlockStore, Parcel};
 pub use plain::Plain;
 pub use probe::Probe;
 pub use reader::Reader;

@@ -75,6 +75,13 @@ impl<'s> Writer<'s> {
         }
     }
 
+    /// A writer over words of the caller's own, 16-byte aligned, which `store` knows to copy from.
+    pub(crate) fn over_words(words: &'s mut [u64], store: &'s mut dyn Store) -> Self {
+        let room = size_of_val(words);
+        // SAFETY: the words are borrowed for as long as the writer lives, and nothing is written yet.
+        unsafe { Writer::with_memory(NonNull::from(words).cast(), 0, room, store) }
+    }
+
     /// The bytes written so far.
     #[inline]
     pub fn len(&self) -> usize {
@@ -276,6 +283,12 @@ impl VecStore {
 // SAFETY: `grow` gives owned memory of the size and alignment of `layout`, with the used bytes copied.
 unsafe impl Store for VecStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
+        // A new writer over memory that an earlier one filled begins at its start again.
+        if let Some((base, layout)) = self.memory
+            && need <= layout.size()
+        {
+            return Ok((base, layout.size()));
+        }
         let too_large = || Error::new(Kind::Encode, format!("no memory for {need} bytes"));
         let before = self.memory.map_or(0, |(_, layout)| layout.size());
         let size = need

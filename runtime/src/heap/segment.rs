@@ -53,7 +53,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// The usual ranges, and a twentieth… of nothing: the limit as given, idle memory up to 256 MiB or 1/16 of all memory.
+    /// The usual ranges (larger where the limit asks for it), and as idle memory 1/16 of all memory, or 256 MiB.
     pub(super) fn new(limit: u64) -> Self {
         let largest = (limit.saturating_mul(2)).clamp(64 << 30, 1 << 40);
         Config {

@@ -99,14 +99,21 @@ pub(crate) struct Job {
     pub(crate) reducer: u32,
     /// Bytes of an inline message.
     pub(crate) len: u32,
-    _pad: u32,
     /// The bytes, or `[offset, len, 0, 0]` of a block.
     pub(crate) body: Inline,
 }
 
 impl Job {
     pub(crate) fn new(task: u32, flags: u32, reducer: u32, len: u32, body: Inline) -> Self {
-        Job { task, flags, from: 0, to: 0, reducer, len, _pad: 0, body }
+        Job {
+            task,
+            flags,
+            from: 0,
+            to: 0,
+            reducer,
+            len,
+            body,
+        }
     }
 
     pub(crate) fn part(mut self, from: u32, to: u32) -> Self {
@@ -150,7 +157,9 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn news(&self) -> Option<News> {
-        [News::Values, News::Folded, News::Failed, News::Returned].get(self.news as usize).copied()
+        [News::Values, News::Folded, News::Failed, News::Returned]
+            .get(self.news as usize)
+            .copied()
     }
 }
 
@@ -188,7 +197,9 @@ impl Bell {
 
     /// The bell in a block of the heap; zeroed first by the parent.
     pub(crate) fn at(heap: &Heap, offset: u64) -> Result<Self, Error> {
-        Ok(Bell { words: heap.at(offset, Self::SIZE)?.cast() })
+        Ok(Bell {
+            words: heap.at(offset, Self::SIZE)?.cast(),
+        })
     }
 
     fn words(&self) -> &[AtomicU32; 2] {
@@ -197,7 +208,9 @@ impl Bell {
     }
 
     pub(crate) fn reset(&self) {
-        self.words().iter().for_each(|word| word.store(0, Ordering::Relaxed));
+        self.words()
+            .iter()
+            .for_each(|word| word.store(0, Ordering::Relaxed));
     }
 
     /// The parent: announces that it is about to sleep, and gives what to sleep on. Look again after this.
@@ -251,7 +264,9 @@ unsafe impl Sync for Mail {}
 
 impl Mail {
     pub(crate) fn at(heap: &Heap, offset: u64) -> Result<Self, Error> {
-        Ok(Mail { shared: heap.at(offset, SIZE)?.cast() })
+        Ok(Mail {
+            shared: heap.at(offset, SIZE)?.cast(),
+        })
     }
 
     fn shared(&self) -> &Shared {
@@ -263,10 +278,24 @@ impl Mail {
     /// The parent: a fresh mailbox. The slots need no clearing: they are written before `tail` covers them.
     pub(crate) fn reset(&self, bell: u64) {
         let shared = self.shared();
-        let ToWorker { tail, wake_at, stop, bell: place } = &shared.to_worker.0;
+        let ToWorker {
+            tail,
+            wake_at,
+            stop,
+            bell: place,
+        } = &shared.to_worker.0;
         place.store(bell, Ordering::Relaxed);
         let FromWorker { done, head, up } = &shared.from_worker.0;
-        for word in [tail, stop, &shared.read.0, &shared.door.0[0], &shared.door.0[1], done, head, up] {
+        for word in [
+            tail,
+            stop,
+            &shared.read.0,
+            &shared.door.0[0],
+            &shared.door.0[1],
+            done,
+            head,
+            up,
+        ] {
             word.store(0, Ordering::Relaxed);
         }
         wake_at.store(u32::MAX / 2, Ordering::Relaxed);
@@ -291,7 +320,11 @@ impl Mail {
 
     fn job_slot(&self, seq: u32) -> *mut JobSlot {
         // SAFETY: the index is within the array.
-        unsafe { (&raw mut (*self.shared.as_ptr()).jobs).cast::<JobSlot>().add((seq % SLOTS) as usize) }
+        unsafe {
+            (&raw mut (*self.shared.as_ptr()).jobs)
+                .cast::<JobSlot>()
+                .add((seq % SLOTS) as usize)
+        }
     }
 
     /// Publishes all jobs below `tail`, and wakes the worker if it sleeps.
@@ -321,7 +354,9 @@ impl Mail {
     pub(crate) fn recall(&self, seq: u32) -> bool {
         // SAFETY: the claim is an atomic; the slot is in the ring.
         let claim = unsafe { &(*self.job_slot(seq)).claim };
-        claim.compare_exchange(QUEUED, RECALLED, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        claim
+            .compare_exchange(QUEUED, RECALLED, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Whether the worker has begun the job; what it wrote is not trusted beyond that.
@@ -368,13 +403,20 @@ impl Mail {
 
     /// The worker shall ring once `done` reaches this.
     pub(crate) fn set_wake_at(&self, at: u32) {
-        self.shared().to_worker.0.wake_at.store(at, Ordering::Relaxed);
+        self.shared()
+            .to_worker
+            .0
+            .wake_at
+            .store(at, Ordering::Relaxed);
     }
 
     /// What a dead worker had finished of the job it was running, and where the results stand.
     pub(crate) fn remains(&self) -> (u64, u64) {
         let running = &self.shared().running.0;
-        (running.progress.load(Ordering::Acquire), running.out_block.load(Ordering::Acquire))
+        (
+            running.progress.load(Ordering::Acquire),
+            running.out_block.load(Ordering::Acquire),
+        )
     }
 }
 
@@ -403,7 +445,11 @@ impl Mail {
     }
 
     pub(crate) fn set_out_block(&self, offset: u64) {
-        self.shared().running.0.out_block.store(offset, Ordering::Release);
+        self.shared()
+            .running
+            .0
+            .out_block
+            .store(offset, Ordering::Release);
     }
 
     /// Whether anything stands at `head`: a glance without a claim.
@@ -416,23 +462,38 @@ impl Mail {
         if !self.has_job(head) {
             let stop = self.is_stopped();
             // Jobs published before the stop come first.
-            return if stop && !self.has_job(head) { Next::Stop } else { Next::Empty };
+            return if stop && !self.has_job(head) {
+                Next::Stop
+            } else {
+                Next::Empty
+            };
         }
         let slot = self.job_slot(head);
         // SAFETY: published by the parent with Release, read with Acquire; the parent does not touch it until `head` passes.
         unsafe {
-            self.progress().store(u64::from((*slot).job.from), Ordering::Relaxed);
+            self.progress()
+                .store(u64::from((*slot).job.from), Ordering::Relaxed);
             self.set_out_block(0);
-            let claimed = (*slot).claim.compare_exchange(QUEUED, CLAIMED, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+            let claimed = (*slot)
+                .claim
+                .compare_exchange(QUEUED, CLAIMED, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok();
             barrier_after_rmw();
-            if claimed { Next::Job((&raw const (*slot).job).read()) } else { Next::Skipped }
+            if claimed {
+                Next::Job((&raw const (*slot).job).read())
+            } else {
+                Next::Skipped
+            }
         }
     }
 
     /// The bytes of an inline message, in place: the parent leaves the slot alone until `head` passes.
-    pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'_>, Error> {
+    pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'static>, Error> {
         if len as usize > INLINE {
-            return Err(Error::new(Kind::Protocol, "an inline message is longer than its slot"));
+            return Err(Error::new(
+                Kind::Protocol,
+                "an inline message is longer than its slot",
+            ));
         }
         // SAFETY: inside the slot, written by the parent before the claim, and not touched again before `head` passes it.
         unsafe {
@@ -446,7 +507,11 @@ impl Mail {
     }
 
     pub(crate) fn set_head(&self, head: u32) {
-        self.shared().from_worker.0.head.store(head, Ordering::Release);
+        self.shared()
+            .from_worker
+            .0
+            .head
+            .store(head, Ordering::Release);
     }
 
     /// How many results the parent has not read yet.
@@ -457,11 +522,20 @@ impl Mail {
     /// Writes a result; it stands once `set_done` has covered it. Only with room for it.
     pub(crate) fn write_note(&self, index: u32, note: &Note) {
         // SAFETY: the parent has read this slot's last use (the caller checked `unread`), and looks again only after `done`.
-        unsafe { self.shared().results[(index % SLOTS) as usize].0.get().write(*note) };
+        unsafe {
+            self.shared().results[(index % SLOTS) as usize]
+                .0
+                .get()
+                .write(*note)
+        };
     }
 
     pub(crate) fn set_done(&self, done: u32) {
-        self.shared().from_worker.0.done.store(done, Ordering::Release);
+        self.shared()
+            .from_worker
+            .0
+            .done
+            .store(done, Ordering::Release);
     }
 
     /// Whether the parent asked to be rung by now. A full barrier must stand between `set_done` and this.

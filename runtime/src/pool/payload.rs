@@ -22,11 +22,19 @@ enum Body {
 impl Payload {
     pub(crate) fn slot(heap: &'static Heap, bytes: Inline, len: u32, flags: u32) -> Self {
         let len = len.min(INLINE as u32);
-        Payload { heap, body: Body::Slot { bytes, len }, framed: flags & FRAMED != 0 }
+        Payload {
+            heap,
+            body: Body::Slot { bytes, len },
+            framed: flags & FRAMED != 0,
+        }
     }
 
     pub(crate) fn block(heap: &'static Heap, offset: u64, len: u64, flags: u32) -> Self {
-        Payload { heap, body: Body::Block { offset, len }, framed: flags & FRAMED != 0 }
+        Payload {
+            heap,
+            body: Body::Block { offset, len },
+            framed: flags & FRAMED != 0,
+        }
     }
 
     /// How many bytes of the heap it holds.
@@ -38,7 +46,10 @@ impl Payload {
     }
 
     /// Reads it; everything is copied out of shared memory before it is looked at.
-    pub(crate) fn read<R>(&self, f: impl FnOnce(&mut Reader<'_>) -> Result<R, Error>) -> Result<R, Error> {
+    pub(crate) fn read<R>(
+        &self,
+        f: impl FnOnce(&mut Reader<'_>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         match &self.body {
             Body::Slot { bytes, len } => {
                 let mut flat = [0; INLINE];
@@ -49,16 +60,18 @@ impl Payload {
                 let aligned = Aligned(flat);
                 f(&mut Reader::from_slice(&aligned.0[..*len as usize]))
             }
-            Body::Block { offset, len } => {
-                f(&mut Parcel::Block { offset: *offset, len: *len as usize }.reader(self.heap)?)
+            Body::Block { offset, len } => f(&mut Parcel::Block {
+                offset: *offset,
+                len: *len as usize,
             }
+            .reader(self.heap)?),
         }
     }
 
     pub(crate) fn to_vec(&self) -> Result<Vec<u8>, Error> {
         self.read(|from| {
             let len = from.remaining();
-            from.copy_out(len)
+            from.copy_bytes(len)
         })
     }
 }

@@ -8,8 +8,10 @@ use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
-use super::mail::{BARE, Bell, FOLD, FRAMED, INLINE, IN_BLOCK, Inline, Job, Mail, News, Next, Note, SLOTS};
-use crate::codec::{BlockStore, Reader, Store, Writer};
+use super::mail::{
+    BARE, Bell, FOLD, FRAMED, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
+};
+use crate::codec::{Reader, Store, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Block, Heap};
 use crate::session::Session;
@@ -40,8 +42,22 @@ pub(crate) fn serve(session: &'static Session, offset: u64) -> i32 {
     };
     mail.set_up();
     bell.ring();
-    let spin = if crate::process::cpu_count() > 2 { SPIN_FREE_NS } else { SPIN_NS };
-    let mut worker = Worker { heap, mail, bell, head: 0, done: 0, rung: 0, step: 1, clock: Clock::start(), spin };
+    let spin = if crate::process::cpu_count() > 2 {
+        SPIN_FREE_NS
+    } else {
+        SPIN_NS
+    };
+    let mut worker = Worker {
+        heap,
+        mail,
+        bell,
+        head: 0,
+        done: 0,
+        rung: 0,
+        step: 1,
+        clock: Clock::start(),
+        spin,
+    };
     worker.run();
     0
 }
@@ -164,7 +180,13 @@ impl Worker {
             let _ = out.with(|out| out.put_bytes(&bytes[..bytes.len().min(INLINE)]));
         }
         let body = out.finish(0);
-        self.publish(Note { news: News::Failed as u32, from: at, to: at + 1, ns, ..body });
+        self.publish(Note {
+            news: News::Failed as u32,
+            from: at,
+            to: at + 1,
+            ns,
+            ..body
+        });
         self.mail.set_out_block(0);
     }
 
@@ -183,19 +205,29 @@ impl Worker {
     }
 
     /// Finds the task, and the arguments of the first item.
-    fn prepare(&self, job: &Job) -> Result<(&'static Entry, Reader<'static>, Option<&'static Entry>), Error> {
+    fn prepare(
+        &self,
+        job: &Job,
+    ) -> Result<(&'static Entry, Reader<'static>, Option<&'static Entry>), Error> {
         let table = task::table()?;
         let missing = || Error::new(Kind::Protocol, "no task has the number the pool sent");
         let entry = table.get(job.task).ok_or_else(missing)?;
-        let reducer = if job.flags & FOLD != 0 { Some(table.get(job.reducer).ok_or_else(missing)?) } else { None };
+        let reducer = if job.flags & FOLD != 0 {
+            Some(table.get(job.reducer).ok_or_else(missing)?)
+        } else {
+            None
+        };
         let mut args = if job.flags & IN_BLOCK != 0 {
             let [offset, len, ..] = job.body;
-            self.heap.warm(offset, len as usize)?;
-            args_in(self.heap, offset, len as usize)?
+            self.heap.warm(offset, len as usize);
+            super::engine::args_in(self.heap, offset, len as usize)?
         } else {
             self.mail.inline_args(self.head, job.len)?
         };
-        if let Some(size) = entry.fixed_in().filter(|_| job.flags & (BARE | FRAMED) == 0) {
+        if let Some(size) = entry
+            .fixed_in()
+            .filter(|_| job.flags & (BARE | FRAMED) == 0)
+        {
             args.skip(job.from as usize * size)?;
         } else if job.flags & FRAMED != 0 {
             for _ in 0..job.from {
@@ -216,7 +248,11 @@ impl Worker {
         let lone = job.to - job.from == 1;
         let framed = job.flags & FRAMED != 0;
         let out_framed = entry.fixed_out().is_none() && !lone && reducer.is_none();
-        let room = if lone || reducer.is_some() { 0 } else { entry.fixed_out().unwrap_or(0) };
+        let room = if lone || reducer.is_some() {
+            0
+        } else {
+            entry.fixed_out().unwrap_or(0)
+        };
         let (mail, mut at, mut now) = (self.mail, job.from, begun);
         loop {
             // One segment: items whose results stand together.
@@ -224,10 +260,23 @@ impl Worker {
             let mut out = Out::new(self.heap, mail, room == 0 && !out_framed);
             out.reserve(room * (job.to - from) as usize);
             let (failed, late) = loop {
-                let to = if reducer.is_some() { job.to } else { at.saturating_add(self.step).min(job.to) };
+                let to = if reducer.is_some() {
+                    job.to
+                } else {
+                    at.saturating_add(self.step).min(job.to)
+                };
                 let stop = out.with(|out| {
                     let progress = mail.progress();
-                    let mut batch = Batch { args, framed, out_framed, from: at, to, progress, out };
+                    let args_here = std::mem::replace(&mut args, Reader::from_slice(&[]));
+                    let mut batch = Batch {
+                        args: args_here,
+                        framed,
+                        out_framed,
+                        from: at,
+                        to,
+                        progress,
+                        out,
+                    };
                     let stop = match reducer {
                         Some(reducer) => entry.fold(&mut batch, reducer),
                         None => entry.run(&mut batch),
@@ -253,10 +302,30 @@ impl Worker {
                     break (failed, late);
                 }
             };
-            if at > from {
-                let news = if reducer.is_some() { News::Folded } else { News::Values };
+            if failed.is_some()
+                && reducer.is_some()
+                && at > from
+                && out.len == 0
+                && entry.fixed_out() != Some(0)
+            {
+                // The folding itself failed: the values of the items before it went with it.
+                if let Some(report) = &failed {
+                    (from..at).for_each(|item| self.report(item, report, 0));
+                }
+            } else if at > from {
+                let news = if reducer.is_some() {
+                    News::Folded
+                } else {
+                    News::Values
+                };
                 let body = out.finish(if out_framed { FRAMED } else { 0 });
-                self.publish(Note { news: news as u32, from, to: at, ns: now.saturating_sub(since), ..body });
+                self.publish(Note {
+                    news: news as u32,
+                    from,
+                    to: at,
+                    ns: now.saturating_sub(since),
+                    ..body
+                });
                 mail.set_out_block(0);
             }
             if let Some(report) = failed {
@@ -265,7 +334,12 @@ impl Worker {
                 mail.progress().store(u64::from(at), Ordering::Release);
             }
             if at < job.to && late {
-                self.publish(Note { news: News::Returned as u32, from: at, to: job.to, ..Note::default() });
+                self.publish(Note {
+                    news: News::Returned as u32,
+                    from: at,
+                    to: job.to,
+                    ..Note::default()
+                });
                 at = job.to;
             }
             if at == job.to {
@@ -282,13 +356,6 @@ impl Worker {
             self.step = self.step.saturating_mul(2).min(1 << 20);
         }
     }
-}
-
-fn args_in(heap: &'static Heap, offset: u64, len: usize) -> Result<Reader<'static>, Error> {
-    let base = heap.at(offset, len)?;
-    // SAFETY: inside the mapping, which is never unmapped; the parent wrote the block before it published the job and keeps it
-    // until every item of it is resolved.
-    Ok(unsafe { Reader::trusted(base, len) })
 }
 
 /// Where results are written: the slot's own bytes for a lone one while it fits, else a block that the mailbox names, so that
@@ -308,7 +375,14 @@ struct Room(Inline);
 
 impl Out {
     fn new(heap: &'static Heap, mail: Mail, in_slot: bool) -> Self {
-        Out { heap, mail, inline: Room::default(), in_slot, block: None, len: 0 }
+        Out {
+            heap,
+            mail,
+            inline: Room::default(),
+            in_slot,
+            block: None,
+            len: 0,
+        }
     }
 
     /// Makes room ahead; where there is none, the writes will say so.
@@ -318,13 +392,18 @@ impl Out {
         }
     }
 
-        fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
+    fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         let (base, room) = match self.block {
             Some((block, base)) => (base, block.size),
             None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
             None => (NonNull::dangling(), 0),
         };
-        let mut store = OutStore { heap: self.heap, mail: self.mail, base, block: self.block.take() };
+        let mut store = OutStore {
+            heap: self.heap,
+            mail: self.mail,
+            base,
+            block: self.block.take(),
+        };
         // SAFETY: `base` has `room` bytes that are ours alone until the result is published; `len` of them are written.
         let mut writer = unsafe { Writer::with_memory(base, self.len, room, &mut store) };
         let result = f(&mut writer);
@@ -336,10 +415,17 @@ impl Out {
     /// The body of the note that tells of it; the block, if there is one, goes over to the parent with it.
     fn finish(mut self, flags: u32) -> Note {
         match self.block.take() {
-            Some((block, _)) => {
-                Note { flags: flags | IN_BLOCK, body: [block.offset, self.len as u64, 0, 0], ..Note::default() }
-            }
-            None => Note { flags, len: self.len as u32, body: self.inline.0, ..Note::default() },
+            Some((block, _)) => Note {
+                flags: flags | IN_BLOCK,
+                body: [block.offset, self.len as u64, 0, 0],
+                ..Note::default()
+            },
+            None => Note {
+                flags,
+                len: self.len as u32,
+                body: self.inline.0,
+                ..Note::default()
+            },
         }
     }
 }
@@ -363,8 +449,13 @@ struct OutStore {
 // SAFETY: every block is writable for its whole size, 64-byte aligned, ours alone, and starts with what was written before.
 unsafe impl Store for OutStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
-        let doubled = self.block.map_or(0, |(block, _)| block.size.saturating_mul(2));
-        let block = self.heap.alloc(need.max(doubled)).or_else(|_| self.heap.alloc(need))?;
+        let doubled = self
+            .block
+            .map_or(0, |(block, _)| block.size.saturating_mul(2));
+        let block = self
+            .heap
+            .alloc(need.max(doubled), 64)
+            .or_else(|_| self.heap.alloc(need, 64))?;
         let base = self.heap.at(block.offset, block.size)?;
         // SAFETY: `used` bytes stand at the old place; the new block is at least `need` long and apart from it.
         unsafe { base.copy_from_nonoverlapping(self.base, used) };

@@ -33,8 +33,14 @@ impl CurrentProcess {
 /// This process. Opens no session.
 pub fn current_process() -> CurrentProcess {
     match session::get() {
-        Some(session) => CurrentProcess { name: session.identity.name.clone(), daemon: session.daemon },
-        None => CurrentProcess { name: "MainProcess".into(), daemon: false },
+        Some(session) => CurrentProcess {
+            name: session.identity.name.clone(),
+            daemon: session.daemon,
+        },
+        None => CurrentProcess {
+            name: "MainProcess".into(),
+            daemon: false,
+        },
     }
 }
 
@@ -60,7 +66,10 @@ impl ParentProcess {
 /// The process that started this one; `None` in the program the user started.
 pub fn parent_process() -> Option<ParentProcess> {
     let parent = session::get()?.parent.as_ref()?;
-    Some(ParentProcess { name: parent.name.clone(), pid: parent.pid })
+    Some(ParentProcess {
+        name: parent.name.clone(),
+        pid: parent.pid,
+    })
 }
 
 /// A child of this process that has not ended yet. Python's `active_children()` gives these.
@@ -112,14 +121,22 @@ impl ActiveChild {
 
 impl std::fmt::Debug for ActiveChild {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ActiveChild").field("name", &self.name()).field("pid", &self.pid()).finish()
+        f.debug_struct("ActiveChild")
+            .field("name", &self.name())
+            .field("pid", &self.pid())
+            .finish()
     }
 }
 
 /// The children of this process that have not ended, workers of pools among them. Those that have ended are cleared away, as
 /// in Python.
 pub fn active_children() -> Vec<ActiveChild> {
-    session::get().map_or_else(Vec::new, |session| family::members(session).into_iter().map(ActiveChild).collect())
+    session::get().map_or_else(Vec::new, |session| {
+        family::members(session)
+            .into_iter()
+            .map(ActiveChild)
+            .collect()
+    })
 }
 
 /// How many processors this process may use: its affinity and the quota of its control group, 1 at the least.

@@ -59,13 +59,30 @@ pub(crate) struct Plan {
 }
 
 /// Starts a child. A block of arguments goes over to it only if this succeeds.
-pub(crate) fn start(session: &'static Session, plan: Plan, args: Args<'_>, settings: &Settings) -> Result<Arc<Member>, Error> {
+pub(crate) fn start(
+    session: &'static Session,
+    plan: Plan,
+    args: Args<'_>,
+    settings: &Settings,
+) -> Result<Arc<Member>, Error> {
     sweep_detached(session);
     sweep_orphans(session);
     let heap = session.heap;
-    let slot = heap.processes().reserve(heap.me())?;
-    let Plan { duty, task, fingerprint, identity, daemon } = plan;
-    let launch = Launch { duty, task, fingerprint, identity, daemon };
+    let slot = heap.processes().reserve(Some(heap.me()))?;
+    let Plan {
+        duty,
+        task,
+        fingerprint,
+        identity,
+        daemon,
+    } = plan;
+    let launch = Launch {
+        duty,
+        task,
+        fingerprint,
+        identity,
+        daemon,
+    };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
         spawn::reexec(session, slot, settings).map(|(pid, pidfd)| (record, pid, pidfd))
@@ -73,12 +90,12 @@ pub(crate) fn start(session: &'static Session, plan: Plan, args: Args<'_>, setti
     let (record, pid, pidfd) = match started {
         Ok(started) => started,
         Err(error) => {
-            heap.processes().release(slot);
+            let _ = heap.processes().release(slot);
             return Err(error.with_worker(launch.identity.name));
         }
     };
     let args = match args {
-        Args::Inline(_) => None,
+        Args::Inline(..) => None,
         Args::Block { offset, .. } => Some(offset),
     };
     let member = Arc::new(Member {
@@ -113,11 +130,12 @@ impl Member {
     pub(crate) fn try_exit(&self, session: &Session) -> Result<Option<Exit>, Error> {
         let mut end = lock(&self.end);
         if end.exit.is_none() {
-            let exit = child::try_wait(&self.pidfd).map_err(|cause| self.name_error("cannot wait for a process", cause))?;
+            let exit = child::try_wait(&self.pidfd)
+                .map_err(|cause| self.name_error("cannot wait for a process", cause))?;
             if let Some(exit) = exit {
                 end.exit = Some(exit);
                 drop(end);
-                session.heap.processes().mark_dead(self.slot);
+                let _ = session.heap.processes().mark_dead(self.slot);
                 lock(&MEMBERS).retain(|member| !std::ptr::eq(&**member, self));
                 return Ok(Some(exit));
             }
@@ -126,7 +144,11 @@ impl Member {
     }
 
     /// Waits until it has ended, or the deadline has passed (`None`).
-    pub(crate) fn wait(&self, session: &Session, deadline: Option<Instant>) -> Result<Option<Exit>, Error> {
+    pub(crate) fn wait(
+        &self,
+        session: &Session,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Exit>, Error> {
         loop {
             if let Some(exit) = self.try_exit(session)? {
                 return Ok(Some(exit));
@@ -144,7 +166,8 @@ impl Member {
         if lock(&self.end).exit.is_some() {
             return Ok(());
         }
-        child::signal(&self.pidfd, signal).map_err(|cause| self.name_error("cannot signal a process", cause))
+        child::signal(&self.pidfd, signal)
+            .map_err(|cause| self.name_error("cannot signal a process", cause))
     }
 
     /// Gives back what it held: its slot, its arguments, and every block it owned. Only after its status has been taken and
@@ -162,15 +185,20 @@ impl Member {
         if let Some(args) = self.args {
             let _ = heap.free(args);
         }
-        heap.processes().release(self.slot);
+        let _ = heap.processes().release(self.slot);
         sweep_orphans(session);
     }
 
     /// The error of a child that ended without a value.
     pub(crate) fn death(&self, exit: Exit) -> Error {
         let error = match exit {
-            _ if self.record.overflowed() => Error::new(Kind::Died, "the process overflowed its stack"),
-            Exit::Signal(9) => Error::new(Kind::Died, "the process was killed (by somebody, or for want of memory)"),
+            _ if self.record.overflowed() => {
+                Error::new(Kind::Died, "the process overflowed its stack")
+            }
+            Exit::Signal(9) => Error::new(
+                Kind::Died,
+                "the process was killed (by somebody, or for want of memory)",
+            ),
             Exit::Signal(_) => Error::new(Kind::Died, "the process was ended by a signal"),
             Exit::Code(_) => Error::new(Kind::Died, "the process exited before the task returned"),
             Exit::Unknown => Error::new(
@@ -187,13 +215,19 @@ impl Member {
     }
 
     fn name_error(&self, what: &str, cause: std::io::Error) -> Error {
-        Error::system(what, cause).with_worker(&self.identity.name).with_pid(self.pid)
+        Error::system(what, cause)
+            .with_worker(&self.identity.name)
+            .with_pid(self.pid)
     }
 }
 
 /// Buries the children that have ended and that nobody holds any more.
 fn sweep_detached(session: &'static Session) {
-    let detached: Vec<_> = lock(&MEMBERS).iter().filter(|member| member.detached.load(Ordering::Relaxed)).cloned().collect();
+    let detached: Vec<_> = lock(&MEMBERS)
+        .iter()
+        .filter(|member| member.detached.load(Ordering::Relaxed))
+        .cloned()
+        .collect();
     for member in detached {
         if let Ok(Some(_)) = member.try_exit(session) {
             member.bury(session);
@@ -205,7 +239,9 @@ fn sweep_detached(session: &'static Session) {
 pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
     sweep_detached(session);
     let all = lock(&MEMBERS).clone();
-    all.into_iter().filter(|member| matches!(member.try_exit(session), Ok(None))).collect()
+    all.into_iter()
+        .filter(|member| matches!(member.try_exit(session), Ok(None)))
+        .collect()
 }
 
 /// Gives back the slots of grandchildren that were left behind by a dead child: their lifeline has killed them.
@@ -218,14 +254,19 @@ fn sweep_orphans(session: &'static Session) {
     let table = heap.processes();
     let mut more = Vec::new();
     orphans.retain(|&slot| {
-        let Ok(entry) = table.slot(slot) else { return false };
-        if !child::is_gone(entry.pid(), entry.start_time()) {
+        let Ok(entry) = table.slot(slot) else {
+            return false;
+        };
+        if !child::is_gone(
+            entry.pid.load(Ordering::Relaxed),
+            entry.start_time.load(Ordering::Relaxed),
+        ) {
             return true;
         }
-        table.mark_dead(slot);
+        let _ = table.mark_dead(slot);
         more.extend(table.children_of(slot));
         heap.adopt(slot);
-        table.release(slot);
+        let _ = table.release(slot);
         false
     });
     orphans.extend(more);

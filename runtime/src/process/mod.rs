@@ -4,10 +4,11 @@
 //! lists it (`family`); `join` waits for the whole process and reads the value afterwards, so that a process that dies late
 //! is never taken for one that succeeded.
 
-pub(crate) mod family;
 mod current;
+pub(crate) mod family;
 pub(crate) mod record;
 mod stdio;
+pub(crate) mod watch;
 
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -25,7 +26,10 @@ use crate::task::{self, Report, Task};
 use family::{Member, Plan};
 use record::{ARGS_ROOM, Args, Duty, Outcome};
 
-pub use current::{ActiveChild, CurrentProcess, ParentProcess, active_children, cpu_count, current_process, parent_process};
+pub use current::{
+    ActiveChild, CurrentProcess, ParentProcess, active_children, cpu_count, current_process,
+    parent_process,
+};
 pub use stdio::Stdio;
 
 /// A process to be started: a task, its arguments, and what to start it with. Python's `Process`.
@@ -69,29 +73,39 @@ struct Encoded {
 }
 
 #[repr(C, align(64))]
-struct Inline([u8; ARGS_ROOM]);
+struct Inline([u64; ARGS_ROOM / 8]);
 
 impl Encoded {
     fn new<T: Task>(input: &T::Input<'_>) -> Result<Self> {
         let session = session::current()?;
         let task = task::index_of::<T>()?;
-        let mut inline = Box::new(Inline([0; ARGS_ROOM]));
-        let mut store = BlockStore::new(session.heap);
-        let mut writer = Writer::over_slice(&mut inline.0, &mut store);
+        let mut inline = Box::new(Inline([0; ARGS_ROOM / 8]));
+        let mut store = BlockStore::over_words(session.heap, &mut inline.0);
+        let mut writer = Writer::over_words(&mut inline.0, &mut store);
         let hint = task::input_hint::<T>(input);
         if hint > ARGS_ROOM {
             writer.reserve(hint)?;
         }
         task::encode_input::<T>(input, &mut writer)?;
         let len = writer.len();
+        drop(writer);
         let block = store.into_block().map(|block| block.offset);
-        Ok(Encoded { session, task, inline, len, block })
+        Ok(Encoded {
+            session,
+            task,
+            inline,
+            len,
+            block,
+        })
     }
 
     fn as_args(&self) -> Args<'_> {
         match self.block {
-            Some(offset) => Args::Block { offset, len: self.len as u64 },
-            None => Args::Inline(&self.inline.0[..self.len]),
+            Some(offset) => Args::Block {
+                offset,
+                len: self.len as u64,
+            },
+            None => Args::Inline(&self.inline.0, self.len),
         }
     }
 }
@@ -135,7 +149,9 @@ impl<T: Task> Process<T> {
 
     /// Sets an environment variable for it.
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.settings.env.push((key.as_ref().into(), Some(value.as_ref().into())));
+        self.settings
+            .env
+            .push((key.as_ref().into(), Some(value.as_ref().into())));
         self
     }
 
@@ -253,7 +269,10 @@ impl<O> Child<O> {
         drop(self.stdin.take());
         match self.finish(None)? {
             Some(value) => Ok(value),
-            None => Err(Error::new(Kind::System, "a wait without a time-out has timed out").with_task(self.task)),
+            None => Err(
+                Error::new(Kind::System, "a wait without a time-out has timed out")
+                    .with_task(self.task),
+            ),
         }
     }
 
@@ -267,16 +286,27 @@ impl<O> Child<O> {
 
     fn finish(&mut self, deadline: Option<Instant>) -> Result<Option<O>> {
         if self.joined {
-            return Err(Error::new(Kind::Usage, "the process has been joined, and its value taken, already").with_task(self.task));
+            return Err(Error::new(
+                Kind::Usage,
+                "the process has been joined, and its value taken, already",
+            )
+            .with_task(self.task));
         }
         if crate::sys::memory::forked() {
             session::current()?;
         }
-        let Some(exit) = self.member.wait(self.session, deadline)? else { return Ok(None) };
+        let Some(exit) = self.member.wait(self.session, deadline)? else {
+            return Ok(None);
+        };
         self.joined = true;
         let outcome = self.outcome(exit);
         self.member.bury(self.session);
-        outcome.map(Some).map_err(|error| error.with_task(self.task).with_worker(self.name()).with_pid(self.pid()))
+        outcome.map(Some).map_err(|error| {
+            error
+                .with_task(self.task)
+                .with_worker(self.name())
+                .with_pid(self.pid())
+        })
     }
 
     fn outcome(&self, exit: Exit) -> Result<O> {
@@ -370,6 +400,9 @@ impl<O> std::fmt::Debug for Child<O> {
 
 impl<T: Task> std::fmt::Debug for Process<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Process").field("task", &task::name_of::<T>()).field("name", &self.name).finish()
+        f.debug_struct("Process")
+            .field("task", &task::name_of::<T>())
+            .field("name", &self.name)
+            .finish()
     }
 }

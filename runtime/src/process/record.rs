@@ -102,7 +102,9 @@ pub(crate) struct Launch {
 
 impl Record {
     pub(crate) fn of(heap: &Heap, slot: SlotId) -> Result<Self, Error> {
-        Ok(Record { base: heap.processes().slot(slot)?.mailbox() })
+        Ok(Record {
+            base: heap.processes().slot(slot)?.mailbox(),
+        })
     }
 
     fn head(&self) -> &Head {
@@ -118,14 +120,20 @@ impl Record {
 
     fn write(&self, at: usize, bytes: &[u8]) {
         // SAFETY: callers keep within the room at `at`; only the side whose turn it is writes (see the states).
-        unsafe { self.at(at).as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            self.at(at)
+                .as_ptr()
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
     }
 
     fn read(&self, at: usize, len: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(len);
         // SAFETY: callers keep within the room at `at`; the bytes are copied out raw, and any pattern is a valid u8.
         unsafe {
-            self.at(at).as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), len);
+            self.at(at)
+                .as_ptr()
+                .copy_to_nonoverlapping(bytes.as_mut_ptr(), len);
             bytes.set_len(len);
         }
         bytes
@@ -137,15 +145,19 @@ impl Record {
         if name.len() > NAME_ROOM || line.len() > LINE_ROOM {
             return Err(Error::new(
                 Kind::Usage,
-                format!("the process name {name:?} is too long: {NAME_ROOM} bytes at the most, and {LINE_ROOM} of descent"),
+                format!(
+                    "the process name {name:?} is too long: {NAME_ROOM} bytes at the most, and {LINE_ROOM} of descent"
+                ),
             ));
         }
         let head = self.head();
         head.state.store(EMPTY, Ordering::Relaxed);
         head.overflowed.store(0, Ordering::Relaxed);
         head.task.store(launch.task, Ordering::Relaxed);
-        head.daemon.store(u32::from(launch.daemon), Ordering::Relaxed);
-        head.fingerprint.store(launch.fingerprint, Ordering::Relaxed);
+        head.daemon
+            .store(u32::from(launch.daemon), Ordering::Relaxed);
+        head.fingerprint
+            .store(launch.fingerprint, Ordering::Relaxed);
         let pool = match launch.duty {
             Duty::Task => INLINE,
             Duty::Pool(offset) => offset,
@@ -156,10 +168,16 @@ impl Record {
         self.write(LINE_AT, line.as_bytes());
         head.line_len.store(line.len() as u32, Ordering::Relaxed);
         let (block, len) = match args {
-            Args::Inline(bytes) => {
-                debug_assert!(bytes.len() <= ARGS_ROOM);
-                self.write(ARGS_AT, bytes);
-                (INLINE, bytes.len() as u64)
+            Args::Inline(words, len) => {
+                debug_assert!(size_of_val(words) <= ARGS_ROOM);
+                // SAFETY: as in `write`; whole words, of which the first `len` bytes count.
+                unsafe {
+                    self.at(ARGS_AT)
+                        .cast::<u64>()
+                        .as_ptr()
+                        .copy_from_nonoverlapping(words.as_ptr(), words.len())
+                };
+                (INLINE, len.min(ARGS_ROOM) as u64)
             }
             Args::Block { offset, len } => (offset, len),
         };
@@ -185,7 +203,10 @@ impl Record {
             },
             task: head.task.load(Ordering::Relaxed),
             fingerprint: head.fingerprint.load(Ordering::Relaxed),
-            identity: Identity { name: text(NAME_AT, name_len), line: text(LINE_AT, line_len) },
+            identity: Identity {
+                name: text(NAME_AT, name_len),
+                line: text(LINE_AT, line_len),
+            },
             daemon: head.daemon.load(Ordering::Relaxed) != 0,
         })
     }
@@ -196,9 +217,14 @@ impl Record {
         let len = head.args_len.load(Ordering::Relaxed) as usize;
         let base = match head.args_block.load(Ordering::Relaxed) {
             INLINE if len <= ARGS_ROOM => self.at(ARGS_AT),
-            INLINE => return Err(Error::new(Kind::Protocol, "the launch record's arguments do not fit it")),
+            INLINE => {
+                return Err(Error::new(
+                    Kind::Protocol,
+                    "the launch record's arguments do not fit it",
+                ));
+            }
             offset => {
-                heap.warm(offset, len)?;
+                heap.warm(offset, len);
                 heap.at(offset, len)?
             }
         };
@@ -248,7 +274,8 @@ impl Record {
         head.state.store(LAUNCHED, Ordering::Release);
         let mut store = BlockStore::over(heap, self.at(RESULT_AT));
         // SAFETY: the room for the result is ours until the state says that it stands.
-        let mut writer = unsafe { Writer::with_memory(self.at(RESULT_AT), 0, RESULT_ROOM, &mut store) };
+        let mut writer =
+            unsafe { Writer::with_memory(self.at(RESULT_AT), 0, RESULT_ROOM, &mut store) };
         encode(&mut writer)?;
         let len = writer.len();
         let block = store.into_block().map_or(INLINE, |block| block.offset);
@@ -273,7 +300,10 @@ impl Record {
         let state = head.state.load(Ordering::Acquire);
         let len = head.result_len.load(Ordering::Relaxed) as usize;
         let parcel = match head.result_block.load(Ordering::Relaxed) {
-            INLINE => Parcel::At { base: self.at(RESULT_AT), len: len.min(RESULT_ROOM) },
+            INLINE => Parcel::At {
+                base: self.at(RESULT_AT),
+                len: len.min(RESULT_ROOM),
+            },
             offset => Parcel::Block { offset, len },
         };
         match state {
@@ -288,6 +318,10 @@ impl Record {
 /// Encoded arguments, as the parent has them.
 #[derive(Clone, Copy)]
 pub(crate) enum Args<'a> {
-    Inline(&'a [u8]),
-    Block { offset: u64, len: u64 },
+    /// So many bytes of these words.
+    Inline(&'a [u64], usize),
+    Block {
+        offset: u64,
+        len: u64,
+    },
 }

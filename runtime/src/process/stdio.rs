@@ -48,16 +48,22 @@ impl Stdio {
         })
     }
 
-    fn resolve(self, split: impl FnOnce((PipeReader, PipeWriter)) -> OwnedFd) -> Result<Option<OwnedFd>> {
+    fn resolve(
+        self,
+        split: impl FnOnce((PipeReader, PipeWriter)) -> OwnedFd,
+    ) -> Result<Option<OwnedFd>> {
         match self.0 {
             Kind::Inherit => Ok(None),
             Kind::Descriptor(descriptor) => Ok(Some(descriptor)),
             Kind::Null => {
                 let null = File::options().read(true).write(true).open("/dev/null");
-                null.map(|file| Some(file.into())).map_err(|cause| Error::system("cannot open /dev/null", cause))
+                null.map(|file| Some(file.into()))
+                    .map_err(|cause| Error::system("cannot open /dev/null", cause))
             }
             Kind::Piped => {
-                let pipe = std::io::pipe().map_err(|cause| Error::system("cannot make a pipe for a child's stream", cause))?;
+                let pipe = std::io::pipe().map_err(|cause| {
+                    Error::system("cannot make a pipe for a child's stream", cause)
+                })?;
                 Ok(Some(split(pipe)))
             }
         }

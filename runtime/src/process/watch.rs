@@ -55,8 +55,15 @@ fn watcher() -> io::Result<&'static Watcher> {
         return Ok(watcher);
     }
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    let watcher = WATCHER.get_or_init(|| Watcher { epoll, next: AtomicU64::new(0), watched: Mutex::default() });
-    std::thread::Builder::new().name("mp-watch".into()).stack_size(64 * 1024).spawn(|| watcher.run())?;
+    let watcher = WATCHER.get_or_init(|| Watcher {
+        epoll,
+        next: AtomicU64::new(0),
+        watched: Mutex::default(),
+    });
+    std::thread::Builder::new()
+        .name("mp-watch".into())
+        .stack_size(64 * 1024)
+        .spawn(|| watcher.run())?;
     Ok(watcher)
 }
 
@@ -78,8 +85,15 @@ pub(crate) fn watch(pidfd: &OwnedFd, call: Call) -> io::Result<Watch> {
     let key = watcher.next.fetch_add(1, Ordering::Relaxed);
     let fired = Arc::new(AtomicBool::new(false));
     watcher.watched().insert(key, (Arc::clone(&fired), call));
-    let watch = Watch { watcher, key, fired };
-    watcher.epoll.add(pidfd, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, key))?;
+    let watch = Watch {
+        watcher,
+        key,
+        fired,
+    };
+    watcher.epoll.add(
+        pidfd,
+        EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLONESHOT, key),
+    )?;
     Ok(watch)
 }
 

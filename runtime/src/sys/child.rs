@@ -51,7 +51,12 @@ struct Plan {
     errno: c_int,
 }
 
-const STEPS: [&str; 4] = ["hand the standard streams to", "change the directory for", "hand descriptors to", "execute"];
+const STEPS: [&str; 4] = [
+    "hand the standard streams to",
+    "change the directory for",
+    "hand descriptors to",
+    "execute",
+];
 
 /// Runs in the child, on its own stack, in the parent's memory.
 extern "C" fn child_between(plan: *mut c_void) -> c_int {
@@ -86,7 +91,11 @@ extern "C" fn child_between(plan: *mut c_void) -> c_int {
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    strings
+        .iter()
+        .map(|string| string.as_ptr())
+        .chain([std::ptr::null()])
+        .collect()
 }
 
 /// Starts the program; gives its pid and pidfd once `execve` has succeeded.
@@ -147,12 +156,20 @@ pub(crate) fn spawn(exec: &Exec<'_>) -> io::Result<(u32, OwnedFd)> {
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     // The child wrote this through another pointer, behind the compiler's back.
     // SAFETY: both fields are initialised integers of ours.
-    let (failed, errno) = unsafe { ((&raw const plan.failed).read_volatile(), (&raw const plan.errno).read_volatile()) };
+    let (failed, errno) = unsafe {
+        (
+            (&raw const plan.failed).read_volatile(),
+            (&raw const plan.errno).read_volatile(),
+        )
+    };
     if failed >= 0 {
         let _ = wait(&pidfd);
         let cause = io::Error::from_raw_os_error(errno);
         let step = STEPS.get(failed as usize).copied().unwrap_or("start");
-        return Err(io::Error::new(cause.kind(), format!("cannot {step} the new process: {cause}")));
+        return Err(io::Error::new(
+            cause.kind(),
+            format!("cannot {step} the new process: {cause}"),
+        ));
     }
     Ok((pid as u32, pidfd))
 }
@@ -162,7 +179,14 @@ fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<Exit>> {
         // SAFETY: an all-zero siginfo_t is a valid value to be filled in.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
         // SAFETY: `info` is ours and the descriptor is open.
-        let rc = unsafe { libc::waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, &mut info, libc::WEXITED | flags) };
+        let rc = unsafe {
+            libc::waitid(
+                libc::P_PIDFD,
+                pidfd.as_raw_fd() as libc::id_t,
+                &mut info,
+                libc::WEXITED | flags,
+            )
+        };
         if rc == 0 {
             // SAFETY: waitid has filled the fields of a SIGCHLD.
             let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
@@ -176,7 +200,14 @@ fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<Exit>> {
             error if error.kind() == io::ErrorKind::Interrupted => {}
             // Not our child any more: its status was taken by others. Gone it is once its descriptor is readable.
             error if error.raw_os_error() == Some(libc::ECHILD) => {
-                let gone = poll_readable(pidfd, if flags & libc::WNOHANG == 0 { None } else { Some(Instant::now()) })?;
+                let gone = poll_readable(
+                    pidfd,
+                    if flags & libc::WNOHANG == 0 {
+                        None
+                    } else {
+                        Some(Instant::now())
+                    },
+                )?;
                 return Ok(gone.then_some(Exit::Unknown));
             }
             error => return Err(error),
@@ -201,11 +232,16 @@ pub(crate) fn poll_readable(fd: &OwnedFd, deadline: Option<Instant>) -> io::Resu
             None => -1,
             // Rounded up, so that the wait never ends before its time.
             Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+                let left =
+                    deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
                 c_int::try_from(left.as_millis()).unwrap_or(c_int::MAX)
             }
         };
-        let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: fd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one pollfd of ours.
         let rc = unsafe { libc::poll(&mut poll, 1, timeout) };
         if rc > 0 {
@@ -227,7 +263,15 @@ pub(crate) fn poll_readable(fd: &OwnedFd, deadline: Option<Instant>) -> io::Resu
 /// Sends a signal to that very process; `Ok` too when it is gone already.
 pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: no pointers but null.
-    let rc = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<c_void>(), 0) };
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<c_void>(),
+            0,
+        )
+    };
     match io::Error::last_os_error() {
         _ if rc == 0 => Ok(()),
         error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
@@ -251,6 +295,7 @@ pub(crate) fn start_time_of(pid: u32) -> Option<(u64, bool)> {
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
     let start = fields.nth(18)?.parse().ok()?;
-    let single = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(true, |tasks| tasks.count() <= 1);
+    let single =
+        std::fs::read_dir(format!("/proc/{pid}/task")).map_or(true, |tasks| tasks.count() <= 1);
     Some((start, state == "Z" && single))
 }

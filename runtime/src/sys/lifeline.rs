@@ -21,7 +21,10 @@ pub(crate) struct Lifeline {
 impl Lifeline {
     pub(crate) fn new() -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        Ok(Lifeline { read, _write: write })
+        Ok(Lifeline {
+            read,
+            _write: write,
+        })
     }
 }
 
@@ -41,7 +44,11 @@ pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
         if libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK) < 0 {
             return Err(io::Error::last_os_error());
         }
-        let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        };
         if libc::poll(&mut poll, 1, 0) > 0 {
             libc::_exit(1);
         }

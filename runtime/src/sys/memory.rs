@@ -257,3 +257,42 @@ pub(crate) fn forked() -> bool {
     // SAFETY: a published mark is a page that is never unmapped.
     !mark.is_null() && unsafe { (*mark).load(Ordering::Relaxed) } == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::copy;
+
+    #[test]
+    fn a_file_grows_and_never_shrinks() {
+        let fd = create_sealed(c"test", 8192).unwrap();
+        assert!(is_sealed(std::os::fd::AsFd::as_fd(&fd)).unwrap());
+        lengthen(&fd, 1 << 20).unwrap();
+        lengthen(&fd, 4096).unwrap();
+        assert_eq!(length(&fd).unwrap(), 1 << 20);
+        // SAFETY: a plain call on a descriptor of ours.
+        assert!(unsafe { libc::ftruncate(fd.as_raw_fd(), 4096) } < 0);
+        commit(&fd, 0, 1 << 20).unwrap();
+        punch(&fd, 0, 1 << 20).unwrap();
+        let mut byte = [1];
+        assert_eq!(read_at(&fd, &mut byte, 100).unwrap(), 1);
+        assert_eq!(byte, [0]);
+        assert_eq!(read_at(&fd, &mut byte, 1 << 20).unwrap(), 0);
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(!is_sealed(std::os::fd::AsFd::as_fd(&file)).unwrap());
+    }
+
+    #[test]
+    fn a_fork_is_told_apart() {
+        mark_process().unwrap();
+        assert!(!forked());
+        let child = copy(|| {
+            assert!(forked());
+            mark_process().unwrap();
+            assert!(!forked());
+        });
+        assert_eq!(child.wait(), 0);
+        assert!(!forked());
+        assert!(total_memory() > 1 << 20);
+    }
+}

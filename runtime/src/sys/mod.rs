@@ -8,3 +8,5 @@ pub(crate) mod memory;
 pub(crate) mod program;
 pub(crate) mod robust;
 pub(crate) mod signal;
+#[cfg(test)]
+pub(crate) mod testing;

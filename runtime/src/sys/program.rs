@@ -18,10 +18,13 @@ pub(crate) fn is_in_executable() -> bool {
         unsafe {
             let here = is_in_executable as *const () as usize;
             let info = &*info;
-            let inside = (0..info.dlpi_phnum as usize).map(|index| &*info.dlpi_phdr.add(index)).any(|header| {
-                let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-                header.p_type == libc::PT_LOAD && here.wrapping_sub(start) < header.p_memsz as usize
-            });
+            let inside = (0..info.dlpi_phnum as usize)
+                .map(|index| &*info.dlpi_phdr.add(index))
+                .any(|header| {
+                    let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+                    header.p_type == libc::PT_LOAD
+                        && here.wrapping_sub(start) < header.p_memsz as usize
+                });
             *found.cast::<bool>() = inside;
         }
         1
@@ -36,7 +39,12 @@ pub(crate) fn is_in_executable() -> bool {
 pub(crate) type Constructor = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
 /// Calls the constructors of the executable that stand behind `own`: what they register would be missing otherwise.
-pub(crate) fn run_constructors_behind(own: Constructor, argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+pub(crate) fn run_constructors_behind(
+    own: Constructor,
+    argc: c_int,
+    argv: *const *const c_char,
+    envp: *const *const c_char,
+) {
     unsafe extern "C" {
         #[link_name = "__init_array_start"]
         static START: [usize; 0];
@@ -51,7 +59,8 @@ pub(crate) fn run_constructors_behind(own: Constructor, argc: c_int, argv: *cons
         let address = unsafe { entry.read() };
         if behind && address != 0 && address != usize::MAX {
             // SAFETY: every entry is a constructor with this signature.
-            let constructor: Constructor = unsafe { std::mem::transmute::<usize, Constructor>(address) };
+            let constructor: Constructor =
+                unsafe { std::mem::transmute::<usize, Constructor>(address) };
             constructor(argc, argv, envp);
         }
         behind |= address == own as usize;
@@ -65,7 +74,9 @@ pub(crate) fn fill_standard_descriptors() -> io::Result<()> {
     for fd in 0..=2 {
         // SAFETY: fcntl and open with a literal path.
         unsafe {
-            if libc::fcntl(fd, libc::F_GETFD) < 0 && libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) < 0 {
+            if libc::fcntl(fd, libc::F_GETFD) < 0
+                && libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) < 0
+            {
                 return Err(io::Error::last_os_error());
             }
         }
@@ -100,7 +111,10 @@ pub(crate) fn keep_large_allocations() {
 }
 
 /// The environment and arguments, as the C runtime has them before `std` starts.
-pub(crate) fn find_in_environment(envp: *const *const c_char, name: &[u8]) -> Option<&'static [u8]> {
+pub(crate) fn find_in_environment(
+    envp: *const *const c_char,
+    name: &[u8],
+) -> Option<&'static [u8]> {
     if envp.is_null() {
         return None;
     }
@@ -113,7 +127,10 @@ pub(crate) fn find_in_environment(envp: *const *const c_char, name: &[u8]) -> Op
             }
             CStr::from_ptr(*entry).to_bytes()
         };
-        if let Some(value) = text.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"=")) {
+        if let Some(value) = text
+            .strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix(b"="))
+        {
             return Some(value);
         }
         // SAFETY: not at the end yet.

@@ -113,3 +113,78 @@ fn holds(head: *mut Head, entry: u64) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::memory::{create_sealed, map_shared};
+    use crate::sys::testing::copy;
+
+    /// Shared memory with a liveness word and two robust pthread mutexes.
+    #[repr(C)]
+    struct Shared {
+        liveness: Liveness,
+        mutexes: [libc::pthread_mutex_t; 3],
+    }
+
+    fn shared() -> *mut Shared {
+        let fd = create_sealed(c"test", 4096).unwrap();
+        let shared = map_shared(&fd, 4096).unwrap().as_ptr().cast::<Shared>();
+        // SAFETY: the memory is ours alone, zeroed and large enough; attributes and mutexes are set up as the manual says.
+        unsafe {
+            let mut attributes: libc::pthread_mutexattr_t = std::mem::zeroed();
+            libc::pthread_mutexattr_init(&mut attributes);
+            libc::pthread_mutexattr_setpshared(&mut attributes, libc::PTHREAD_PROCESS_SHARED);
+            libc::pthread_mutexattr_setrobust(&mut attributes, libc::PTHREAD_MUTEX_ROBUST);
+            for index in 0..3 {
+                let mutex = &raw mut (*shared).mutexes[index];
+                assert_eq!(libc::pthread_mutex_init(mutex, &attributes), 0);
+            }
+        }
+        shared
+    }
+
+    #[test]
+    fn robust_mutexes_work_beside_it() {
+        for order in 0..3 {
+            let shared = shared();
+            // SAFETY: the mapping is never unmapped, and `Liveness` is nothing but atomics.
+            let liveness: &'static Liveness = unsafe { &(*shared).liveness };
+            // SAFETY: the mutexes are initialised, and locked and unlocked as the manual allows.
+            let lock = move |index: usize| unsafe {
+                libc::pthread_mutex_lock(&raw mut (*shared).mutexes[index])
+            };
+            // SAFETY: as above.
+            let unlock = move |index: usize| unsafe {
+                libc::pthread_mutex_unlock(&raw mut (*shared).mutexes[index])
+            };
+            let child = copy(|| {
+                if order == 0 {
+                    assert!(link(liveness).unwrap());
+                }
+                assert_eq!(lock(0), 0);
+                assert_eq!(lock(1), 0);
+                if order == 1 {
+                    assert!(link(liveness).unwrap());
+                }
+                assert_eq!(lock(2), 0);
+                if order == 2 {
+                    assert!(link(liveness).unwrap());
+                }
+                for _ in 0..100 {
+                    assert_eq!(unlock(1), 0);
+                    assert_eq!(unlock(0), 0);
+                    assert_eq!(lock(0), 0);
+                    assert_eq!(lock(1), 0);
+                }
+                assert_eq!(unlock(1), 0);
+                std::process::abort();
+            });
+            assert_eq!(child.wait(), -libc::SIGABRT);
+            assert_ne!(liveness.word.load(Ordering::Acquire) & OWNER_DIED, 0);
+            assert_eq!(lock(0), libc::EOWNERDEAD, "held when its holder died");
+            assert_eq!(lock(1), 0, "unlocked before");
+            assert_eq!(lock(2), libc::EOWNERDEAD, "held when its holder died");
+        }
+    }
+}

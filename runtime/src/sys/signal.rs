@@ -67,7 +67,11 @@ pub(crate) fn watch_overflow(record: fn(), speak: bool) {
             if stack == libc::MAP_FAILED {
                 return;
             }
-            let own = libc::stack_t { ss_sp: stack, ss_flags: 0, ss_size: size };
+            let own = libc::stack_t {
+                ss_sp: stack,
+                ss_flags: 0,
+                ss_size: size,
+            };
             libc::sigaltstack(&own, std::ptr::null_mut());
         }
         let mut action: libc::sigaction = std::mem::zeroed();
@@ -101,7 +105,10 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
         // The fault happens again as soon as this returns, now under whoever was there before us.
         let index = usize::from(signal == libc::SIGBUS);
         let before = (&raw const BEFORE[index]).read();
-        let default = libc::sigaction { sa_sigaction: libc::SIG_DFL, ..std::mem::zeroed() };
+        let default = libc::sigaction {
+            sa_sigaction: libc::SIG_DFL,
+            ..std::mem::zeroed()
+        };
         libc::sigaction(signal, &before.unwrap_or(default), std::ptr::null_mut());
     }
 }
@@ -109,7 +116,9 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
 #[cfg(target_arch = "x86_64")]
 unsafe fn stack_pointer(context: *mut c_void) -> usize {
     // SAFETY: the kernel gave the handler this ucontext.
-    unsafe { (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] as usize }
+    unsafe {
+        (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs[libc::REG_RSP as usize] as usize
+    }
 }
 
 #[cfg(target_arch = "aarch64")]

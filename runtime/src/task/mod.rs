@@ -26,7 +26,7 @@ pub use params::{ParamTuple, ParamsCodec, Refs};
 pub use reduce::Reducer;
 pub(crate) use report::Report;
 pub use table::Entry;
-pub(crate) use table::{Table, index_of, name_of, table};
+pub(crate) use table::{fixed_in, fixed_out, index_of, name_at, name_of, table};
 pub(crate) use test_entry::{TestEntry, find_test};
 pub(crate) use trampoline::{Batch, Stop};
 

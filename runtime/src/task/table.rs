@@ -112,6 +112,18 @@ fn fixed<T: Task>() -> (Option<usize>, Option<usize>) {
     of(T::codec(), T::result())
 }
 
+/// The size of the encoded arguments of `T`, where it is the same for all calls.
+#[inline]
+pub(crate) fn fixed_in<T: Task>() -> Option<usize> {
+    fixed::<T>().0
+}
+
+/// The size of the encoded result of `T`, where it is the same for all calls.
+#[inline]
+pub(crate) fn fixed_out<T: Task>() -> Option<usize> {
+    fixed::<T>().1
+}
+
 /// The path without the hidden module that the attribute puts the task's type in.
 fn without_hidden(path: &str) -> String {
     const HIDDEN: &str = "__mp_task_";
@@ -256,6 +268,11 @@ fn look_up(entry: &'static Entry) -> Result<u32, Error> {
 /// The name of a task, for messages.
 pub(crate) fn name_of<T: Task>() -> &'static str {
     T::entry().name()
+}
+
+/// The name of the task of this number.
+pub(crate) fn name_at(index: u32) -> Option<&'static str> {
+    Some(table().ok()?.get(index)?.name())
 }
 
 #[cfg(test)]

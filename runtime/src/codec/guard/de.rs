@@ -276,7 +276,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Guard<'_, A> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        let bytes = self.place.budget.bytes;
+        self.inner.size_hint().map(|count| count.min(bytes))
     }
 }
 
@@ -298,7 +299,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Guard<'_, A> {
 
     #[inline]
     fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
+        let bytes = self.place.budget.bytes;
+        self.inner.size_hint().map(|count| count.min(bytes))
     }
 }
 

@@ -66,9 +66,13 @@ struct Sent {
 }
 
 impl Local {
-    pub(crate) fn new(session: &'static Session, name: String, settings: Settings) -> Result<Self, Error> {
+    pub(crate) fn new(
+        session: &'static Session,
+        name: String,
+        settings: Settings,
+    ) -> Result<Self, Error> {
         let heap = session.heap;
-        let block = heap.alloc(Bell::SIZE)?;
+        let block = heap.alloc(Bell::SIZE, 64)?;
         let bell = Bell::at(heap, block.offset)?;
         bell.reset();
         Ok(Local {
@@ -94,7 +98,7 @@ impl Local {
 
     fn try_start(&mut self) -> Result<Worker, Error> {
         let heap = self.session.heap;
-        let block = heap.alloc(mail::SIZE)?;
+        let block = heap.alloc(mail::SIZE, 64)?;
         let started = Mail::at(heap, block.offset).and_then(|mail| {
             mail.reset(self.bell_block);
             let line = self.session.next_line();
@@ -102,10 +106,13 @@ impl Local {
                 duty: Duty::Pool(block.offset),
                 task: 0,
                 fingerprint: task::table()?.fingerprint(),
-                identity: Identity { name: format!("{}-{line}", self.name), line },
+                identity: Identity {
+                    name: format!("{}-{line}", self.name),
+                    line,
+                },
                 daemon: true,
             };
-            let member = family::start(self.session, plan, Args::Inline(&[]), &self.settings)?;
+            let member = family::start(self.session, plan, Args::Inline(&[], 0), &self.settings)?;
             Ok((mail, member))
         });
         let (mail, member) = match started {
@@ -198,12 +205,29 @@ impl Worker {
             News::Values | News::Folded => {
                 let values = payload()?;
                 let folded = news == News::Folded;
-                Event::Values { worker: id, job, from, to: note.to, ns: note.ns, values, folded }
+                Event::Values {
+                    worker: id,
+                    job,
+                    from,
+                    to: note.to,
+                    ns: note.ns,
+                    values,
+                    folded,
+                }
             }
-            News::Failed if note.to == note.from + 1 => {
-                Event::Failed { worker: id, job, item: from, ns: note.ns, report: payload()? }
-            }
-            News::Returned if note.to == to => Event::Returned { worker: id, job, from, to },
+            News::Failed if note.to == note.from + 1 => Event::Failed {
+                worker: id,
+                job,
+                item: from,
+                ns: note.ns,
+                report: payload()?,
+            },
+            News::Returned if note.to == to => Event::Returned {
+                worker: id,
+                job,
+                from,
+                to,
+            },
             News::Failed | News::Returned => return None,
         };
         sent.part.from = note.to;
@@ -214,7 +238,12 @@ impl Worker {
     }
 
     /// What a dead worker was on, and what of it can still be had.
-    fn last_words(&mut self, heap: &'static Heap, id: WorkerId, events: &mut Vec<Event>) -> Option<(JobId, u32)> {
+    fn last_words(
+        &mut self,
+        heap: &'static Heap,
+        id: WorkerId,
+        events: &mut Vec<Event>,
+    ) -> Option<(JobId, u32)> {
         while self.sent.front().is_some_and(|sent| sent.recalled) {
             self.sent.pop_front();
         }
@@ -224,18 +253,38 @@ impl Worker {
         }
         let Part { job, from, to } = sent.part;
         let (progress, block) = self.mail.remains();
-        let reached = u32::try_from(progress).ok().filter(|reached| (from..=to).contains(reached)).unwrap_or(from);
+        let reached = u32::try_from(progress)
+            .ok()
+            .filter(|reached| (from..=to).contains(reached))
+            .unwrap_or(from);
         if reached > from && sent.flags & FOLD == 0 && !self.condemned {
             let salvaged = self.salvage(heap, block, sent, from, reached);
-            let Some(values) = salvaged else { return Some((job, from)) };
-            events.push(Event::Values { worker: id, job, from, to: reached, ns: 0, values, folded: false });
+            let Some(values) = salvaged else {
+                return Some((job, from));
+            };
+            events.push(Event::Values {
+                worker: id,
+                job,
+                from,
+                to: reached,
+                ns: 0,
+                values,
+                folded: false,
+            });
             return (reached < to).then_some((job, reached));
         }
         Some((job, from))
     }
 
     /// The results of the finished items of a job that was never published, if they stand where the mailbox says.
-    fn salvage(&self, heap: &'static Heap, block: u64, sent: &Sent, from: u32, reached: u32) -> Option<Payload> {
+    fn salvage(
+        &self,
+        heap: &'static Heap,
+        block: u64,
+        sent: &Sent,
+        from: u32,
+        reached: u32,
+    ) -> Option<Payload> {
         if block == 0 || heap.owner(block).ok()? != self.member.slot {
             return None;
         }
@@ -262,7 +311,11 @@ impl Worker {
 
     fn prune(&mut self) {
         let head = self.mail.head();
-        while self.sent.front().is_some_and(|sent| sent.recalled && (head.wrapping_sub(sent.seq) as i32) > 0) {
+        while self
+            .sent
+            .front()
+            .is_some_and(|sent| sent.recalled && (head.wrapping_sub(sent.seq) as i32) > 0)
+        {
             self.sent.pop_front();
         }
     }
@@ -281,7 +334,9 @@ impl Engine for Local {
 
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job) {
         let index = worker.0 as usize;
-        let Some(worker) = self.worker(worker) else { return };
+        let Some(worker) = self.worker(worker) else {
+            return;
+        };
         if worker.sent.len() >= SLOTS as usize / 2 {
             worker.prune();
         }
@@ -297,7 +352,13 @@ impl Engine for Local {
         let seq = worker.tail;
         worker.mail.put(seq, &job.part(part.from, part.to));
         worker.tail = seq.wrapping_add(1);
-        worker.sent.push_back(Sent { seq, part, recalled: false, task: job.task, flags: job.flags });
+        worker.sent.push_back(Sent {
+            seq,
+            part,
+            recalled: false,
+            task: job.task,
+            flags: job.flags,
+        });
         if !std::mem::replace(&mut worker.dirty, true) {
             self.dirty.push(index);
         }
@@ -313,8 +374,15 @@ impl Engine for Local {
     }
 
     fn recall(&mut self, worker: WorkerId, part: Part) -> bool {
-        let Some(worker) = self.worker(worker) else { return false };
-        let Some(sent) = worker.sent.iter_mut().rev().find(|sent| !sent.recalled && sent.part == part) else {
+        let Some(worker) = self.worker(worker) else {
+            return false;
+        };
+        let Some(sent) = worker
+            .sent
+            .iter_mut()
+            .rev()
+            .find(|sent| !sent.recalled && sent.part == part)
+        else {
             return false;
         };
         sent.recalled = worker.mail.recall(sent.seq);
@@ -338,7 +406,9 @@ impl Engine for Local {
         let heap = self.session.heap;
         for index in 0..self.workers.len() {
             let id = WorkerId(index as u32);
-            let Some(worker) = self.workers[index].as_mut() else { continue };
+            let Some(worker) = self.workers[index].as_mut() else {
+                continue;
+            };
             worker.collect(heap, id, events);
             if !worker.watch.fired() {
                 continue;
@@ -356,21 +426,34 @@ impl Engine for Local {
                 crate::process::record::Outcome::Panicked(parcel)
                     if exit == crate::sys::child::Exit::Signal(crate::sys::signal::SIGABRT) =>
                 {
-                    parcel.to_vec(heap).ok().map(|bytes| Error::from(task::Report::from_bytes(&bytes)))
+                    parcel
+                        .to_vec(heap)
+                        .ok()
+                        .map(|bytes| Error::from(task::Report::from_bytes(&bytes)))
                 }
                 _ => None,
             };
             let who = worker.who();
-            let error = reported.map_or(error, |error| error.with_worker(who.name).with_pid(who.pid));
+            let error =
+                reported.map_or(error, |error| error.with_worker(who.name).with_pid(who.pid));
             if let Some(worker) = self.workers[index].take() {
                 worker.bury(self.session);
             }
-            events.push(Event::Lost { worker: id, running, error });
+            events.push(Event::Lost {
+                worker: id,
+                running,
+                error,
+            });
         }
     }
 
     fn worth_spinning(&self) -> bool {
-        let busy = self.workers.iter().flatten().filter(|worker| !worker.sent.is_empty()).count();
+        let busy = self
+            .workers
+            .iter()
+            .flatten()
+            .filter(|worker| !worker.sent.is_empty())
+            .count();
         busy < self.processors
     }
 
@@ -393,7 +476,10 @@ impl Engine for Local {
             self.bell.stop_listening();
             return None;
         }
-        Some(Sleep { seen, backstop: early.then(|| Instant::now() + BACKSTOP) })
+        Some(Sleep {
+            seen,
+            backstop: early.then(|| Instant::now() + BACKSTOP),
+        })
     }
 
     fn awake(&mut self) {
@@ -401,7 +487,10 @@ impl Engine for Local {
     }
 
     fn who(&self, worker: WorkerId) -> Option<Who> {
-        self.workers.get(worker.0 as usize)?.as_ref().map(Worker::who)
+        self.workers
+            .get(worker.0 as usize)?
+            .as_ref()
+            .map(Worker::who)
     }
 
     fn everybody(&self) -> Vec<Who> {
@@ -416,9 +505,17 @@ impl Engine for Local {
             wait_all(session, &all, ASK_GRACE);
         }
         for signal in [SIGTERM, SIGKILL] {
-            let left: Vec<_> = all.iter().filter(|worker| matches!(worker.member.try_exit(session), Ok(None))).collect();
-            left.iter().for_each(|worker| drop(worker.member.signal(signal)));
-            let grace = if signal == SIGTERM { TERM_GRACE } else { Duration::from_secs(30) };
+            let left: Vec<_> = all
+                .iter()
+                .filter(|worker| matches!(worker.member.try_exit(session), Ok(None)))
+                .collect();
+            left.iter()
+                .for_each(|worker| drop(worker.member.signal(signal)));
+            let grace = if signal == SIGTERM {
+                TERM_GRACE
+            } else {
+                Duration::from_secs(30)
+            };
             wait_all(session, left, grace);
         }
         for worker in all {
@@ -428,7 +525,11 @@ impl Engine for Local {
     }
 }
 
-fn wait_all<'a>(session: &'static Session, workers: impl IntoIterator<Item = &'a Worker>, grace: Duration) {
+fn wait_all<'a>(
+    session: &'static Session,
+    workers: impl IntoIterator<Item = &'a Worker>,
+    grace: Duration,
+) {
     let deadline = Instant::now() + grace;
     for worker in workers {
         let _ = worker.member.wait(session, Some(deadline));
@@ -437,7 +538,10 @@ fn wait_all<'a>(session: &'static Session, workers: impl IntoIterator<Item = &'a
 
 impl Worker {
     fn who(&self) -> Who {
-        Who { name: self.member.identity.name.clone(), pid: self.member.pid }
+        Who {
+            name: self.member.identity.name.clone(),
+            pid: self.member.pid,
+        }
     }
 
     /// Gives back all that is left of a worker that has ended.

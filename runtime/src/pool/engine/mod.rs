@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! What carries out the scheduler's actions: worker processes (`local`), or this very thread (`inline`).
 //!
 //! An engine knows workers, jobs and bytes; it knows nothing of calls, and decides nothing. It reports what happened as
@@ -12,20 +13,45 @@ use std::time::Instant;
 use super::mail::Job;
 use super::payload::Payload;
 use super::scheduler::{JobId, Part, WorkerId};
+use crate::codec::Reader;
 use crate::error::Error;
+use crate::heap::Heap;
 
 /// What happened.
 pub(crate) enum Event {
     /// The values of the items `from..to`; a folded one stands for all of them.
-    Values { worker: WorkerId, job: JobId, from: u32, to: u32, ns: u64, values: Payload, folded: bool },
+    Values {
+        worker: WorkerId,
+        job: JobId,
+        from: u32,
+        to: u32,
+        ns: u64,
+        values: Payload,
+        folded: bool,
+    },
     /// The item failed; the payload is a report.
-    Failed { worker: WorkerId, job: JobId, item: u32, ns: u64, report: Payload },
+    Failed {
+        worker: WorkerId,
+        job: JobId,
+        item: u32,
+        ns: u64,
+        report: Payload,
+    },
     /// Items that were not begun are handed back.
-    Returned { worker: WorkerId, job: JobId, from: u32, to: u32 },
+    Returned {
+        worker: WorkerId,
+        job: JobId,
+        from: u32,
+        to: u32,
+    },
     /// What the worker said makes no sense.
     Nonsense { worker: WorkerId },
     /// The worker's process is gone; `running` is the item it was on.
-    Lost { worker: WorkerId, running: Option<(JobId, u32)>, error: Error },
+    Lost {
+        worker: WorkerId,
+        running: Option<(JobId, u32)>,
+        error: Error,
+    },
 }
 
 /// Who a worker is, for messages.
@@ -67,6 +93,24 @@ pub(crate) trait Engine: Send {
     fn who(&self, worker: WorkerId) -> Option<Who>;
     /// All of them.
     fn everybody(&self) -> Vec<Who>;
+    /// Work for the calling thread, to be run without the lock.
+    fn work(&mut self) -> Option<inline::Work> {
+        None
+    }
+    /// What came of it.
+    fn worked(&mut self, _done: inline::Done) {}
     /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL; collects them.
     fn stop(&mut self, asked: bool);
+}
+
+/// The arguments in a block of the pool's own process, which keeps it until every item is resolved.
+pub(crate) fn args_in(
+    heap: &'static Heap,
+    offset: u64,
+    len: usize,
+) -> Result<Reader<'static>, Error> {
+    let base = heap.at(offset, len)?;
+    // SAFETY: inside the mapping, which is never unmapped; the block was written before the job was published, and is neither
+    // written nor freed before every item of the job is resolved.
+    Ok(unsafe { Reader::trusted(base, len) })
 }

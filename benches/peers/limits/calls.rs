@@ -1,0 +1,119 @@
+//! Calls: a number goes to another process and comes back, one at a time (W4) or as a stream (W3f), over a ring in shared
+//! memory or a pair of futexes.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::shared::{Shared, Twin, set, wait_while};
+use crate::frame::{Case, Measured, Scale};
+
+/// Sent by the parent when there is nothing more.
+const STOP: u64 = u64::MAX;
+
+pub(crate) fn round_trips(scale: Scale) -> Vec<Case> {
+    let (spins, sleeps) = (scale.of(200_000), scale.of(5_000));
+    vec![
+        Case::new(
+            "limit",
+            "ring in shared memory, both spin, p50",
+            move || spinning(spins),
+        ),
+        Case::new("limit", "futex, there and back, p50", move || {
+            sleeping(sleeps, Duration::ZERO)
+        }),
+        Case::new("limit", "futex, 200 µs between calls, p50", move || {
+            sleeping(sleeps, Duration::from_micros(200))
+        }),
+    ]
+}
+
+pub(crate) fn streams(scale: Scale) -> Vec<Case> {
+    let count = scale.of(5_000_000);
+    vec![Case::new(
+        "limit",
+        "a pair of rings, one process",
+        move || stream(count),
+    )]
+}
+
+/// The middle of many single times, in microseconds.
+pub(crate) fn middle(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Squares what comes on one ring onto the other, until told to stop.
+fn serve(shared: &Shared) {
+    loop {
+        match shared.there.take_spinning() {
+            STOP => return,
+            number => while !shared.back.put(number.wrapping_mul(number)) {},
+        }
+    }
+}
+
+fn spinning(count: usize) -> Measured {
+    let shared = Shared::new()?;
+    let _twin = Twin::start(|| serve(shared))?;
+    let mut times = Vec::with_capacity(count);
+    for number in 0..count as u64 {
+        let began = Instant::now();
+        shared.there.put(number);
+        let square = shared.back.take_spinning();
+        times.push(began.elapsed().as_secs_f64() * 1e6);
+        if square != number * number {
+            return Err("the wrong answer".into());
+        }
+    }
+    shared.there.put(STOP);
+    Ok(middle(times))
+}
+
+fn sleeping(count: usize, pause: Duration) -> Measured {
+    let shared = Shared::new()?;
+    let _twin = Twin::start(|| {
+        for round in 0..count as u32 {
+            wait_while(&shared.question.0, round);
+            set(&shared.answer.0, round + 1);
+        }
+    })?;
+    let mut times = Vec::with_capacity(count);
+    for round in 0..count as u32 {
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
+        let began = Instant::now();
+        set(&shared.question.0, round + 1);
+        wait_while(&shared.answer.0, round);
+        times.push(began.elapsed().as_secs_f64() * 1e6);
+    }
+    debug_assert_eq!(shared.answer.0.load(Ordering::Relaxed), count as u32);
+    Ok(middle(times))
+}
+
+fn stream(count: usize) -> Measured {
+    let shared = Shared::new()?;
+    let _twin = Twin::start(|| serve(shared))?;
+    let began = Instant::now();
+    let (mut sent, mut received, mut total) = (0, 0, 0_u64);
+    while received < count {
+        while sent < count && shared.there.put(sent as u64) {
+            sent += 1;
+        }
+        while let Some(square) = shared.back.take() {
+            total = total.wrapping_add(square);
+            received += 1;
+        }
+    }
+    let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
+    shared.there.put(STOP);
+    let expected = (0..count as u64).fold(0_u64, |total, number| {
+        total.wrapping_add(number.wrapping_mul(number))
+    });
+    if total == expected {
+        Ok(rate)
+    } else {
+        Err("the wrong total".into())
+    }
+}

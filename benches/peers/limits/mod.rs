@@ -1,0 +1,29 @@
+//! The limits: each workload's work written by hand, with nothing around it. The first case of a workload is *the* limit
+//! its other rows are compared with.
+
+mod calls;
+mod memory;
+mod shared;
+mod start;
+mod threads;
+
+use crate::frame::{Case, Scale};
+
+pub(crate) use memory::{BYTES, sum};
+pub(crate) use start::program;
+pub(crate) use threads::{spin, steps_in};
+
+pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
+    match workload {
+        "W1" => start::one(scale),
+        "W1b" => start::many(scale),
+        "W2" => start::pool(scale),
+        "W3" => threads::map(scale),
+        "W3f" => calls::streams(scale),
+        "W4" => calls::round_trips(scale),
+        "W5" => memory::sums(scale),
+        "W5r" => memory::results(scale),
+        "W10" => threads::busy(scale),
+        _ => Vec::new(),
+    }
+}

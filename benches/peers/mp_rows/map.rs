@@ -1,0 +1,109 @@
+//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W10).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::pool_of;
+use crate::frame::{Case, Measured, Scale};
+use crate::limits::{spin, steps_in};
+
+/// How many single calls are kept in flight.
+const IN_FLIGHT: usize = 4096;
+
+#[mp::task]
+fn square(x: u64) -> u64 {
+    x.wrapping_mul(x)
+}
+
+/// Keeps a core busy.
+#[mp::task]
+fn toil(steps: u64) -> u64 {
+    spin(steps)
+}
+
+pub(crate) fn blocks(scale: Scale) -> Vec<Case> {
+    let count = scale.of(1_000_000) as u64;
+    let items: Vec<u64> = (0..count).collect();
+    let (mut pool, mut other) = (pool_of(2), pool_of(2));
+    vec![
+        Case::new("mp", "map(square, &items)", move || {
+            let pool = pool()?;
+            rate(&items, 5, |items| Ok(pool.map(square, items)?))
+        }),
+        Case::new("mp", "map(square, 0..n)", move || {
+            let pool = other()?;
+            rate(&[count], 5, |_| Ok(pool.map(square, 0..count)?)).map(|rate| rate * count as f64)
+        }),
+    ]
+}
+
+/// Millions of items a second; the results must have been right at both ends.
+fn rate(
+    items: &[u64],
+    rounds: usize,
+    mut map: impl FnMut(&[u64]) -> Result<Vec<u64>, Box<dyn std::error::Error>>,
+) -> Measured {
+    let began = Instant::now();
+    for _ in 0..rounds {
+        let squares = map(items)?;
+        let wrong = |at: Option<&u64>, root: u64| {
+            at.is_none_or(|square| *square != root.wrapping_mul(root))
+        };
+        if wrong(squares.first(), 0) || wrong(squares.last(), squares.len() as u64 - 1) {
+            return Err("the wrong squares".into());
+        }
+    }
+    Ok((rounds * items.len()) as f64 / began.elapsed().as_secs_f64() / 1e6)
+}
+
+pub(crate) fn single(scale: Scale) -> Vec<Case> {
+    let count = scale.of(1_000_000) as u64;
+    let mut pool = pool_of(2);
+    vec![Case::new("mp", "apply_async, 4,096 in flight", move || {
+        let pool = pool()?;
+        let began = Instant::now();
+        let mut waiting = VecDeque::with_capacity(IN_FLIGHT);
+        let mut total = 0_u64;
+        for number in 0..count {
+            if waiting.len() == IN_FLIGHT {
+                total = total.wrapping_add(take(&mut waiting)?);
+            }
+            waiting.push_back(pool.apply_async(square, number)?);
+        }
+        while !waiting.is_empty() {
+            total = total.wrapping_add(take(&mut waiting)?);
+        }
+        let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
+        let expected = (0..count).fold(0_u64, |total, number| {
+            total.wrapping_add(number.wrapping_mul(number))
+        });
+        if total == expected {
+            Ok(rate)
+        } else {
+            Err("the wrong total".into())
+        }
+    })]
+}
+
+fn take(waiting: &mut VecDeque<mp::Handle<u64>>) -> Result<u64, Box<dyn std::error::Error>> {
+    Ok(waiting.pop_front().ok_or("nothing is waited for")?.get()?)
+}
+
+pub(crate) fn busy(scale: Scale) -> Vec<Case> {
+    let tasks = scale.of(200);
+    let (mut one, mut two) = (pool_of(1), pool_of(2));
+    vec![Case::new(
+        "mp",
+        "map(toil, …), 2 workers against 1",
+        move || {
+            let steps = vec![steps_in(Duration::from_millis(2)); tasks];
+            let time = |pool: mp::Pool| -> Measured {
+                pool.map(toil, [1])?;
+                let began = Instant::now();
+                pool.map(toil, &steps)?;
+                Ok(began.elapsed().as_secs_f64())
+            };
+            Ok(time(one()?)? / time(two()?)?)
+        },
+    )]
+}

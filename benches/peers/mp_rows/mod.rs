@@ -1,0 +1,35 @@
+//! `mp`'s own rows, a file per group of workloads.
+
+mod bulk;
+mod calls;
+mod map;
+mod start;
+
+use crate::frame::{Case, Scale};
+
+pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
+    match workload {
+        "W1" => start::one(scale),
+        "W1b" => start::many(scale),
+        "W2" => start::pool(scale),
+        "W3" => map::blocks(scale),
+        "W3f" => map::single(scale),
+        "W4" => calls::round_trips(scale),
+        "W5" => bulk::sums(scale),
+        "W5r" => bulk::results(scale),
+        "W9" => start::idle(),
+        "W10" => map::busy(scale),
+        _ => Vec::new(),
+    }
+}
+
+/// The pool most cases use: made at first need, kept for all runs, as a program would.
+fn pool_of(workers: usize) -> impl FnMut() -> mp::Result<mp::Pool> {
+    let mut pool: Option<mp::Pool> = None;
+    move || match &pool {
+        Some(pool) => Ok(pool.clone()),
+        None => Ok(pool
+            .insert(mp::Pool::builder().workers(workers).build()?)
+            .clone()),
+    }
+}

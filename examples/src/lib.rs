@@ -1,1 +1,0 @@
-//! Nothing here: the programs are the files beside this folder.

@@ -1,0 +1,575 @@
+//! The heart of a pool, under its one lock: the scheduler, the engine, and the tables between them.
+//!
+//! Events of the engine go into the scheduler, its actions go back to the engine, and what resolves goes into the inbox of
+//! its call. No user code runs here: values stay encoded until their caller takes them out of the lock, arguments come in
+//! encoded, and wakers are called after the lock is gone ([`Core::take_wakes`]).
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::thread::Thread;
+
+use super::engine::{Engine, Event, local};
+use super::mail::Job;
+use super::payload::Payload;
+use super::scheduler::{
+    Action, CallId, CallSpec, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
+};
+use crate::error::{Error, Kind, Result};
+use crate::heap::Heap;
+use crate::task::{self, Report};
+
+/// What became of some items of a call.
+pub(crate) struct Delivery {
+    pub(crate) first: u64,
+    pub(crate) count: u32,
+    pub(crate) what: What,
+}
+
+pub(crate) enum What {
+    /// Their values, encoded one after the other.
+    Values(Payload),
+    /// One value for all of them.
+    Folded(Payload),
+    /// The error of one item.
+    Failed(Error),
+    /// They will have no value.
+    Dropped(Error),
+}
+
+/// Where a call's deliveries wait for their owner.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) deliveries: VecDeque<Delivery>,
+    pub(crate) done: bool,
+    /// Nobody will look: the inbox goes when the call is done.
+    abandoned: bool,
+    /// Threads that sleep until something comes.
+    sleepers: Vec<Thread>,
+    waker: Option<Waker>,
+}
+
+/// A call as its owner knows it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) call: CallId,
+    inbox: u32,
+}
+
+struct Sent {
+    call: CallId,
+    first: u64,
+    message: Job,
+    block: Option<u64>,
+}
+
+/// What the pool takes, and what goes on in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// No more calls; what is there goes on.
+    Closed,
+    /// The workers are gone.
+    Stopped,
+}
+
+pub(crate) struct Core {
+    heap: &'static Heap,
+    scheduler: Scheduler,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) state: State,
+    inboxes: Vec<Option<Inbox>>,
+    free: Vec<u32>,
+    /// By the slot of the scheduler's call: its inbox, its task, how far its input has come.
+    calls: Vec<Option<Open>>,
+    /// By the slot of the scheduler's job.
+    jobs: Vec<Option<Sent>>,
+    events: Vec<Event>,
+    /// Why the last worker was lost, until the item it ran is told.
+    lost: Option<Error>,
+    /// Why no worker could be started.
+    unstartable: Option<String>,
+    wakes: Vec<Wake>,
+    /// The paces of tasks called before.
+    paces: Vec<(u32, Pace)>,
+}
+
+struct Open {
+    inbox: u32,
+    task: u32,
+    submitted: u64,
+}
+
+/// Somebody to wake, without the lock.
+pub(crate) enum Wake {
+    Thread(Thread),
+    Waker(Waker),
+}
+
+impl Wake {
+    pub(crate) fn fire(self) {
+        match self {
+            Wake::Thread(thread) => thread.unpark(),
+            Wake::Waker(waker) => waker.wake(),
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn new(
+        heap: &'static Heap,
+        engine: Box<dyn Engine>,
+        policy: Policy,
+        workers: u32,
+    ) -> Self {
+        let mut scheduler = Scheduler::new(policy);
+        scheduler.resize(workers);
+        Core {
+            heap,
+            scheduler,
+            engine,
+            state: State::Open,
+            inboxes: Vec::new(),
+            free: Vec::new(),
+            calls: Vec::new(),
+            jobs: Vec::new(),
+            events: Vec::new(),
+            lost: None,
+            unstartable: None,
+            wakes: Vec::new(),
+            paces: Vec::new(),
+        }
+    }
+
+    /// Why not a single worker could be started, if that is so.
+    pub(crate) fn hopeless(&self) -> Option<&str> {
+        self.unstartable
+            .as_deref()
+            .filter(|_| self.scheduler.is_hopeless())
+    }
+
+    // ---- calls ----
+
+    pub(crate) fn open(&mut self, task: u32, mut spec: CallSpec) -> Result<Ticket> {
+        if self.state != State::Open {
+            return Err(Error::new(
+                Kind::Closed,
+                "the pool is closed: it takes no more work",
+            ));
+        }
+        spec.pace = self
+            .paces
+            .iter()
+            .find(|(known, _)| *known == task)
+            .map_or_else(Pace::default, |(_, pace)| *pace);
+        let call = self.scheduler.open_call(spec)?;
+        let inbox = match self.free.pop() {
+            Some(inbox) => {
+                self.inboxes[inbox as usize] = Some(Inbox::default());
+                inbox
+            }
+            None => {
+                self.inboxes.push(Some(Inbox::default()));
+                self.inboxes.len() as u32 - 1
+            }
+        };
+        put(
+            &mut self.calls,
+            call.slot(),
+            Open {
+                inbox,
+                task,
+                submitted: 0,
+            },
+        );
+        Ok(Ticket { call, inbox })
+    }
+
+    /// How many items the owner should encode now, and how many a job.
+    pub(crate) fn demand(&self, ticket: Ticket) -> (u32, u32) {
+        (
+            self.scheduler.room(ticket.call),
+            self.scheduler.chunk(ticket.call).max(1),
+        )
+    }
+
+    /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
+    pub(crate) fn submit(
+        &mut self,
+        ticket: Ticket,
+        count: u32,
+        message: Job,
+        block: Option<u64>,
+    ) -> Result<()> {
+        let submitted = self.scheduler.submit(ticket.call, count);
+        let job = match submitted {
+            Ok(job) => job,
+            Err(error) => {
+                free(self.heap, block);
+                return Err(error);
+            }
+        };
+        let first = match self
+            .calls
+            .get_mut(ticket.call.slot())
+            .and_then(Option::as_mut)
+        {
+            Some(open) => {
+                open.submitted += u64::from(count);
+                open.submitted - u64::from(count)
+            }
+            None => 0,
+        };
+        put(
+            &mut self.jobs,
+            job.slot(),
+            Sent {
+                call: ticket.call,
+                first,
+                message,
+                block,
+            },
+        );
+        Ok(())
+    }
+
+    pub(crate) fn input_done(&mut self, ticket: Ticket) {
+        if let Some(open) = self.calls.get(ticket.call.slot()).and_then(Option::as_ref) {
+            let (task, pace) = (open.task, self.scheduler.pace(ticket.call));
+            self.remember(task, pace);
+        }
+        self.scheduler.input_done(ticket.call);
+    }
+
+    fn remember(&mut self, task: u32, pace: Pace) {
+        if pace.each().is_none() {
+            return;
+        }
+        match self.paces.iter_mut().find(|(known, _)| *known == task) {
+            Some((_, known)) => *known = pace,
+            None => self.paces.push((task, pace)),
+        }
+    }
+
+    pub(crate) fn inbox(&mut self, ticket: Ticket) -> Option<&mut Inbox> {
+        self.inboxes.get_mut(ticket.inbox as usize)?.as_mut()
+    }
+
+    /// The owner is gone. A call that is not done goes on, or is called off.
+    pub(crate) fn leave(&mut self, ticket: Ticket, call_off: bool) {
+        let Some(inbox) = self.inbox(ticket) else {
+            return;
+        };
+        inbox.deliveries.clear();
+        if inbox.done {
+            self.drop_inbox(ticket.inbox);
+            return;
+        }
+        inbox.abandoned = true;
+        if call_off {
+            self.scheduler.cancel_call(ticket.call);
+        }
+    }
+
+    fn drop_inbox(&mut self, inbox: u32) {
+        self.inboxes[inbox as usize] = None;
+        self.free.push(inbox);
+    }
+
+    /// This thread sleeps until something comes for the call.
+    pub(crate) fn sleep_on(&mut self, ticket: Option<Ticket>, thread: Thread) {
+        if let Some(inbox) = ticket.and_then(|ticket| self.inbox(ticket)) {
+            inbox.sleepers.push(thread);
+        }
+    }
+
+    /// Sets who is called when something comes for the call.
+    pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.waker = Some(waker);
+        }
+    }
+
+    pub(crate) fn take_wakes(&mut self) -> Vec<Wake> {
+        std::mem::take(&mut self.wakes)
+    }
+
+    pub(crate) fn has_wakes(&self) -> bool {
+        !self.wakes.is_empty()
+    }
+
+    /// Whether there is work that nobody may be waiting for.
+    pub(crate) fn has_open_calls(&self) -> bool {
+        !self.scheduler.is_idle()
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.scheduler.items_in_flight() > 0
+    }
+
+    pub(crate) fn close(&mut self) {
+        if self.state == State::Open {
+            self.state = State::Closed;
+            self.scheduler.close();
+        }
+    }
+
+    /// Calls everything off that no worker has.
+    pub(crate) fn cancel_queued(&mut self) {
+        self.scheduler.cancel_queued();
+        self.act();
+    }
+
+    /// Ends the workers; whatever is not resolved by now is called off.
+    pub(crate) fn end(&mut self, asked: bool) {
+        self.state = State::Stopped;
+        self.pump();
+        self.scheduler.cancel_all();
+        self.act();
+        self.engine.stop(asked);
+        for worker in 0..self.scheduler.workers() {
+            self.scheduler.worker_lost(WorkerId(worker), None);
+        }
+        self.act();
+    }
+
+    // ---- events and actions ----
+
+    /// Takes in what happened, and does what follows from it.
+    pub(crate) fn pump(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        self.engine.poll(&mut events);
+        for event in events.drain(..) {
+            self.take_in(event);
+        }
+        self.events = events;
+        self.act();
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Values {
+                worker,
+                job,
+                from,
+                to,
+                ns,
+                values,
+                folded,
+            } => {
+                if self.scheduler.finished(worker, job, from, to, ns) == Verdict::Accept {
+                    let what = if folded {
+                        What::Folded(values)
+                    } else {
+                        What::Values(values)
+                    };
+                    self.deliver(job, from, to - from, what);
+                }
+            }
+            Event::Failed {
+                worker,
+                job,
+                item,
+                report,
+                ..
+            } => {
+                if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
+                    let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
+                    let mut error = report.map_or_else(|error| error, Error::from);
+                    if let Some(who) = self.engine.who(worker) {
+                        error = error.with_worker(who.name).with_pid(who.pid);
+                    }
+                    self.deliver(job, item, 1, What::Failed(error));
+                }
+            }
+            Event::Returned {
+                worker,
+                job,
+                from,
+                to,
+            } => {
+                self.scheduler.returned(worker, job, from, to);
+            }
+            Event::Nonsense { worker } => self.scheduler.nonsense(worker),
+            Event::Lost {
+                worker,
+                running,
+                error,
+            } => {
+                self.lost = Some(error);
+                self.scheduler.worker_lost(worker, running);
+                // The item to blame is told now, while the reason is at hand.
+                self.act();
+                self.lost = None;
+            }
+        }
+    }
+
+    fn deliver(&mut self, job: JobId, from: u32, count: u32, what: What) {
+        let Some(sent) = self.jobs.get(job.slot()).and_then(Option::as_ref) else {
+            return;
+        };
+        let (call, first) = (sent.call, sent.first + u64::from(from));
+        self.deliver_to(call, Delivery { first, count, what });
+    }
+
+    fn deliver_to(&mut self, call: CallId, mut delivery: Delivery) {
+        let Some(open) = self.calls.get(call.slot()).and_then(Option::as_ref) else {
+            return;
+        };
+        if let What::Failed(error) = delivery.what {
+            let error = error.with_item(delivery.first);
+            delivery.what = What::Failed(match task::name_at(open.task) {
+                Some(name) => error.with_task(name),
+                None => error,
+            });
+        }
+        let Some(inbox) = self
+            .inboxes
+            .get_mut(open.inbox as usize)
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        if !inbox.abandoned {
+            inbox.deliveries.push_back(delivery);
+            wake(inbox, &mut self.wakes);
+        }
+    }
+
+    /// Carries out what the scheduler has decided.
+    pub(crate) fn act(&mut self) {
+        while let Some(action) = self.scheduler.next_action() {
+            match action {
+                Action::Send { worker, part } => {
+                    if let Some(sent) = self.jobs.get(part.job.slot()).and_then(Option::as_ref) {
+                        self.engine.send(worker, part, &sent.message);
+                    }
+                }
+                Action::Recall { worker, part } => {
+                    // What was published must be seen first, or the recall would meet a job that no worker can pass.
+                    self.engine.flush();
+                    if self.engine.recall(worker, part) {
+                        self.scheduler
+                            .recalled(worker, part.job, part.from, part.to);
+                    } else {
+                        self.scheduler.claimed(worker, part.job, part.from);
+                    }
+                }
+                Action::Kill { worker } => self.engine.kill(worker),
+                Action::Retire { worker } => self.engine.retire(worker),
+                Action::Start { worker } => self.start(worker),
+                Action::Release { job } => {
+                    if let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
+                        free(self.heap, sent.block);
+                    }
+                }
+                Action::ItemLost { call, item, .. } => {
+                    let error = self.lost.take().unwrap_or_else(local::no_workers);
+                    self.deliver_to(
+                        call,
+                        Delivery {
+                            first: item,
+                            count: 1,
+                            what: What::Failed(error),
+                        },
+                    );
+                }
+                Action::ItemsDropped {
+                    call,
+                    first,
+                    count,
+                    why,
+                } => {
+                    let error = self.dropped(why);
+                    self.deliver_to(
+                        call,
+                        Delivery {
+                            first,
+                            count,
+                            what: What::Dropped(error),
+                        },
+                    );
+                }
+                Action::CallDone { call } => self.call_done(call),
+            }
+        }
+        self.engine.flush();
+    }
+
+    fn dropped(&self, why: Why) -> Error {
+        match why {
+            Why::Cancelled => Error::new(
+                Kind::Cancelled,
+                "the work was called off before it began or ended",
+            ),
+            Why::NoWorkers => match &self.unstartable {
+                Some(cause) => Error::new(
+                    Kind::Died,
+                    format!("no worker is left, and none can be started: {cause}"),
+                ),
+                None => Error::new(
+                    Kind::Died,
+                    "no worker is left: they died again and again without finishing anything",
+                ),
+            },
+        }
+    }
+
+    fn start(&mut self, worker: WorkerId) {
+        if self.state == State::Stopped {
+            return self.scheduler.worker_cannot_start(worker);
+        }
+        match self.engine.start(worker) {
+            Ok(()) => self.scheduler.worker_up(worker),
+            Err(error) => {
+                self.unstartable = Some(error.to_string());
+                self.scheduler.worker_cannot_start(worker);
+            }
+        }
+    }
+
+    fn call_done(&mut self, call: CallId) {
+        let Some(open) = self.calls.get_mut(call.slot()).and_then(Option::take) else {
+            return;
+        };
+        let Some(inbox) = self
+            .inboxes
+            .get_mut(open.inbox as usize)
+            .and_then(Option::as_mut)
+        else {
+            return;
+        };
+        inbox.done = true;
+        if inbox.abandoned {
+            self.drop_inbox(open.inbox);
+        } else {
+            wake(inbox, &mut self.wakes);
+        }
+    }
+}
+
+fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
+    wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
+    wakes.extend(inbox.waker.take().map(Wake::Waker));
+}
+
+fn free(heap: &'static Heap, block: Option<u64>) {
+    if let Some(block) = block {
+        let _ = heap.free(block);
+    }
+}
+
+fn put<T>(table: &mut Vec<Option<T>>, index: usize, value: T) {
+    if table.len() <= index {
+        table.resize_with(index + 1, || None);
+    }
+    table[index] = Some(value);
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        for sent in self.jobs.drain(..).flatten() {
+            free(self.heap, sent.block);
+        }
+    }
+}

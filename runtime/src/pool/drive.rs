@@ -1,0 +1,270 @@
+//! Who drives a pool: the thread that waits for a result.
+//!
+//! One thread at a time leads: it takes in results, sends work, and sleeps on the bell. Others that wait follow: they sleep
+//! until the leader has something for them, or hands over. Where calls are open and no thread waits (handles, futures), the
+//! pool's one keeper thread leads; any thread that waits takes over from it, so that no result passes through two threads on
+//! the hot path. The keeper is started when it is first needed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::core::{Core, State, Ticket};
+use super::mail::Bell;
+
+/// How long a leader polls before it sleeps, while a processor is free for it …
+const SPIN: Duration = Duration::from_micros(20);
+/// … and while the workers need them all.
+const SPIN_BUSY: Duration = Duration::from_micros(3);
+
+/// A pool, shared by its handles and its keeper.
+pub(crate) struct Shared {
+    core: Mutex<Lead>,
+    bell: Option<Bell>,
+    keeper: OnceLock<Thread>,
+    stopping: AtomicBool,
+}
+
+/// The core, and who leads.
+pub(crate) struct Lead {
+    pub(crate) core: Core,
+    leader: Leader,
+    /// Followers, to hand over to.
+    followers: Vec<Thread>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leader {
+    Nobody,
+    Thread(usize),
+    Keeper,
+}
+
+/// A number for the running thread, cheaper than its id.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place) as usize)
+}
+
+impl Shared {
+    pub(crate) fn new(core: Core, bell: Option<Bell>) -> Arc<Self> {
+        let core = Mutex::new(Lead {
+            core,
+            leader: Leader::Nobody,
+            followers: Vec::new(),
+        });
+        Arc::new(Shared {
+            core,
+            bell,
+            keeper: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Lead> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drives the pool until `ready` gives something, or the deadline has passed (`None`).
+    pub(crate) fn drive<R>(
+        &self,
+        ticket: Option<Ticket>,
+        deadline: Option<Instant>,
+        mut ready: impl FnMut(&mut Core) -> Option<R>,
+    ) -> Option<R> {
+        let me = Leader::Thread(this_thread());
+        let mut spinning: Option<Instant> = None;
+        let mut lead = self.lock();
+        loop {
+            lead.core.pump();
+            let result = ready(&mut lead.core);
+            let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if result.is_some() || over {
+                self.step_down(lead, me);
+                return result;
+            }
+            match lead.leader {
+                Leader::Thread(_) if lead.leader != me => {
+                    let thread = thread::current();
+                    lead.core.sleep_on(ticket, thread.clone());
+                    lead.followers.push(thread);
+                    self.unlock(lead);
+                    match deadline {
+                        Some(deadline) => {
+                            thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+                        }
+                        None => thread::park(),
+                    }
+                    lead = self.lock();
+                    let own = thread::current().id();
+                    lead.followers.retain(|follower| follower.id() != own);
+                    continue;
+                }
+                _ => lead.leader = me,
+            }
+            if let Some(work) = lead.core.engine.work() {
+                self.unlock(lead);
+                let done = work.run();
+                lead = self.lock();
+                lead.core.engine.worked(done);
+                continue;
+            }
+            let now = Instant::now();
+            let spin = if lead.core.engine.worth_spinning() {
+                SPIN
+            } else {
+                SPIN_BUSY
+            };
+            if now < *spinning.get_or_insert(now + spin) {
+                self.unlock(lead);
+                for _ in 0..4 {
+                    std::hint::spin_loop();
+                }
+                lead = self.lock();
+                continue;
+            }
+            spinning = None;
+            lead = self.sleep(lead, deadline);
+        }
+    }
+
+    /// Sleeps on the bell, unless there are news.
+    fn sleep<'a>(
+        &'a self,
+        mut lead: MutexGuard<'a, Lead>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, Lead> {
+        let Some(sleep) = lead.core.engine.prepare_sleep() else {
+            return lead;
+        };
+        self.unlock(lead);
+        let until = [deadline, sleep.backstop].into_iter().flatten().min();
+        match self.bell {
+            Some(bell) => bell.sleep(sleep.seen, until),
+            None => thread::park_timeout(until.map_or(Duration::from_millis(100), |until| {
+                until.saturating_duration_since(Instant::now())
+            })),
+        }
+        let mut lead = self.lock();
+        lead.core.engine.awake();
+        lead
+    }
+
+    /// Gives the lock back and wakes whom the core has something for.
+    pub(crate) fn unlock(&self, mut lead: MutexGuard<'_, Lead>) {
+        if !lead.core.has_wakes() {
+            return;
+        }
+        let wakes = lead.core.take_wakes();
+        drop(lead);
+        wakes.into_iter().for_each(super::core::Wake::fire);
+    }
+
+    /// Leaves the lead, if this thread has it, to a follower or the keeper.
+    fn step_down(&self, mut lead: MutexGuard<'_, Lead>, me: Leader) {
+        if lead.leader != me {
+            return self.unlock(lead);
+        }
+        lead.leader = Leader::Nobody;
+        let next = lead.followers.pop();
+        let work_left = next.is_none() && lead.core.has_open_calls();
+        self.unlock(lead);
+        match next {
+            Some(next) => next.unpark(),
+            None if work_left => self.wake_keeper(),
+            None => {}
+        }
+    }
+
+    /// After work was given to the pool that no thread waits for.
+    pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
+        let unattended = lead.leader == Leader::Nobody;
+        self.unlock(lead);
+        if self.keeper.get().is_none() {
+            let shared = Arc::clone(self);
+            let started = thread::Builder::new()
+                .name("mp-keeper".into())
+                .stack_size(256 * 1024)
+                .spawn(move || shared.keep());
+            match started {
+                Ok(handle) => {
+                    let _ = self.keeper.set(handle.thread().clone());
+                }
+                // The work is with the workers; whoever asks for it next drives it.
+                Err(_) => return,
+            }
+        }
+        if unattended {
+            self.wake_keeper();
+        }
+    }
+
+    fn wake_keeper(&self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.unpark();
+        }
+    }
+
+    /// The keeper's life.
+    fn keep(&self) {
+        let mut lead = self.lock();
+        while !self.stopping.load(Ordering::Acquire) {
+            if lead.leader == Leader::Nobody {
+                lead.leader = Leader::Keeper;
+            }
+            if lead.leader != Leader::Keeper || !lead.core.has_open_calls() {
+                if lead.leader == Leader::Keeper {
+                    lead.leader = Leader::Nobody;
+                }
+                self.unlock(lead);
+                thread::park();
+                lead = self.lock();
+                continue;
+            }
+            lead.core.pump();
+            if let Some(work) = lead.core.engine.work() {
+                self.unlock(lead);
+                let done = work.run();
+                lead = self.lock();
+                lead.core.engine.worked(done);
+            } else if lead.core.has_wakes() {
+                self.unlock(lead);
+                lead = self.lock();
+            } else if lead.core.has_open_calls() {
+                lead = self.sleep(lead, None);
+            }
+        }
+        if lead.leader == Leader::Keeper {
+            lead.leader = Leader::Nobody;
+        }
+    }
+
+    /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
+    pub(crate) fn stop(&self, grace: Duration, asked: bool) {
+        {
+            let mut lead = self.lock();
+            if lead.core.state == State::Stopped {
+                return;
+            }
+            lead.core.close();
+            lead.core.cancel_queued();
+            self.unlock(lead);
+        }
+        if !grace.is_zero() {
+            let deadline = Instant::now().checked_add(grace);
+            self.drive(None, deadline, |core| (!core.is_running()).then_some(()));
+        }
+        self.stopping.store(true, Ordering::Release);
+        let mut lead = self.lock();
+        lead.core.end(asked);
+        lead.followers
+            .drain(..)
+            .for_each(|follower| follower.unpark());
+        self.unlock(lead);
+        if let Some(bell) = self.bell {
+            bell.ring_anyway();
+        }
+        self.wake_keeper();
+    }
+}

@@ -1,0 +1,231 @@
+//! The in-process twin of the worker engine: the same encoding, the same events, no processes. Tasks run on the thread that
+//! waits, one at a time; a panic is caught. For debugging, and for places where no process can be started.
+
+use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
+
+use super::{Engine, Event, Sleep, Who};
+use crate::codec::{BlockStore, Reader, Writer};
+use crate::error::{Error, Kind};
+use crate::heap::Heap;
+use crate::pool::mail::{BARE, FOLD, FRAMED, IN_BLOCK, INLINE, Job};
+use crate::pool::payload::Payload;
+use crate::pool::scheduler::{Part, WorkerId};
+use crate::task::{self, Batch, Report, Stop};
+
+pub(crate) struct InProcess {
+    heap: &'static Heap,
+    queue: VecDeque<Work>,
+    events: Vec<Event>,
+}
+
+/// A part to be run without the pool's lock.
+pub(crate) struct Work {
+    heap: &'static Heap,
+    worker: WorkerId,
+    part: Part,
+    job: Job,
+}
+
+/// What came of it.
+pub(crate) struct Done(Vec<Event>);
+
+impl InProcess {
+    pub(crate) fn new(heap: &'static Heap) -> Self {
+        InProcess {
+            heap,
+            queue: VecDeque::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
+impl Work {
+    /// Runs the part; user code runs here.
+    pub(crate) fn run(self) -> Done {
+        let mut events = Vec::new();
+        let mut at = self.part.from;
+        while at < self.part.to {
+            at = self.segment(at, &mut events);
+        }
+        Done(events)
+    }
+
+    /// Runs items from `at` until the end or a failure; gives where to go on.
+    fn segment(&self, at: u32, events: &mut Vec<Event>) -> u32 {
+        let Part { job, to, .. } = self.part;
+        let worker = self.worker;
+        let (stop, values) = match self.batch(at) {
+            Ok(ran) => ran,
+            Err(error) => {
+                let report = Report::Decode(error.to_string());
+                (Stop::Item { at, report }, None)
+            }
+        };
+        let reached = match &stop {
+            Stop::Done => to,
+            Stop::Item { at, .. } => *at,
+        };
+        if let Some(values) = values.filter(|_| reached > at) {
+            let folded = self.job.flags & FOLD != 0;
+            events.push(Event::Values {
+                worker,
+                job,
+                from: at,
+                to: reached,
+                ns: 0,
+                values,
+                folded,
+            });
+        }
+        let Stop::Item { at: item, report } = stop else {
+            return to;
+        };
+        let bytes = report.to_bytes();
+        let mut store = BlockStore::new(self.heap);
+        let mut writer = Writer::new(&mut store);
+        let written = writer.put_bytes(&bytes);
+        let report = match (written, store.into_block()) {
+            (Ok(()), Some(block)) => Payload::block(self.heap, block.offset, bytes.len() as u64, 0),
+            _ => Payload::slot(self.heap, [0; INLINE / 8], 0, 0),
+        };
+        events.push(Event::Failed {
+            worker,
+            job,
+            item,
+            ns: 0,
+            report,
+        });
+        item + 1
+    }
+
+    fn batch(&self, from: u32) -> Result<(Stop, Option<Payload>), Error> {
+        let job = &self.job;
+        let table = task::table()?;
+        let missing = || Error::new(Kind::Protocol, "no task has that number");
+        let entry = table.get(job.task).ok_or_else(missing)?;
+        let bytes = inline_bytes(&job.body);
+        let mut args = if job.flags & IN_BLOCK != 0 {
+            let [offset, len, ..] = job.body;
+            super::args_in(self.heap, offset, len as usize)?
+        } else {
+            Reader::from_slice(bytes.0.get(..job.len as usize).ok_or_else(missing)?)
+        };
+        let framed = job.flags & FRAMED != 0;
+        if framed {
+            for _ in 0..from {
+                args.skip_frame()?;
+            }
+        } else if let Some(size) = entry.fixed_in().filter(|_| job.flags & BARE == 0) {
+            args.skip(from as usize * size)?;
+        }
+        let fold = job.flags & FOLD != 0;
+        let out_framed = entry.fixed_out().is_none() && !fold;
+        let progress = AtomicU64::new(0);
+        let mut store = BlockStore::new(self.heap);
+        let mut out = Writer::new(&mut store);
+        let mut batch = Batch {
+            args,
+            framed,
+            out_framed,
+            from,
+            to: self.part.to,
+            progress: &progress,
+            out: &mut out,
+        };
+        let stop = if fold {
+            let reducer = table.get(job.reducer).ok_or_else(missing)?;
+            entry.fold(&mut batch, reducer)
+        } else {
+            entry.run(&mut batch)
+        };
+        let len = out.len();
+        let flags = if out_framed { FRAMED } else { 0 };
+        let values = match store.into_block() {
+            Some(block) => Payload::block(self.heap, block.offset, len as u64, flags),
+            None => Payload::slot(self.heap, [0; INLINE / 8], 0, flags),
+        };
+        Ok((stop, Some(values)))
+    }
+}
+
+#[repr(align(16))]
+struct Bytes([u8; INLINE]);
+
+fn inline_bytes(body: &[u64; INLINE / 8]) -> Bytes {
+    let mut bytes = [0; INLINE];
+    for (to, word) in bytes.chunks_exact_mut(8).zip(body) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    Bytes(bytes)
+}
+
+impl Engine for InProcess {
+    fn start(&mut self, _: WorkerId) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn send(&mut self, worker: WorkerId, part: Part, job: &Job) {
+        self.queue.push_back(Work {
+            heap: self.heap,
+            worker,
+            part,
+            job: *job,
+        });
+    }
+
+    fn flush(&mut self) {}
+
+    fn recall(&mut self, worker: WorkerId, part: Part) -> bool {
+        let found = self
+            .queue
+            .iter()
+            .position(|work| work.worker == worker && work.part == part);
+        found.is_some_and(|at| self.queue.remove(at).is_some())
+    }
+
+    fn kill(&mut self, _: WorkerId) {}
+
+    fn retire(&mut self, _: WorkerId) {}
+
+    fn poll(&mut self, events: &mut Vec<Event>) {
+        events.append(&mut self.events);
+    }
+
+    fn worth_spinning(&self) -> bool {
+        false
+    }
+
+    fn prepare_sleep(&mut self) -> Option<Sleep> {
+        let quiet = self.queue.is_empty() && self.events.is_empty();
+        quiet.then_some(Sleep {
+            seen: 0,
+            backstop: None,
+        })
+    }
+
+    fn awake(&mut self) {}
+
+    fn work(&mut self) -> Option<Work> {
+        self.queue.pop_front()
+    }
+
+    fn worked(&mut self, done: Done) {
+        self.events.extend(done.0);
+    }
+
+    fn who(&self, _: WorkerId) -> Option<Who> {
+        Some(Who {
+            name: crate::process::current_process().name().to_owned(),
+            pid: std::process::id(),
+        })
+    }
+
+    fn everybody(&self) -> Vec<Who> {
+        Vec::new()
+    }
+
+    fn stop(&mut self, _: bool) {
+        self.queue.clear();
+    }
+}

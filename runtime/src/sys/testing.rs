@@ -1,0 +1,70 @@
+#![allow(unsafe_code)]
+//! For tests only: a forked copy of the test process that does one thing and can be killed while it does.
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A forked copy; killed and reaped when dropped.
+pub(crate) struct Copy(Option<Pid>);
+
+/// Forks. The copy runs `body` and ends: with code 0, or 101 if `body` panicked. Its only thread is its main thread.
+pub(crate) fn copy(body: impl FnOnce()) -> Copy {
+    // SAFETY: glibc leaves malloc usable in a forked copy, and the bodies of our tests use nothing else that another
+    // thread of the test process could hold.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Parent { child } => Copy(Some(child)),
+        ForkResult::Child => {
+            let code = if catch_unwind(AssertUnwindSafe(body)).is_ok() {
+                0
+            } else {
+                101
+            };
+            // SAFETY: ends the process without running anything of the test harness.
+            unsafe { libc::_exit(code) }
+        }
+    }
+}
+
+impl Copy {
+    pub(crate) fn kill(&self) {
+        if let Some(pid) = self.0 {
+            kill(pid, Signal::SIGKILL).unwrap();
+        }
+    }
+
+    /// Reaps it: its exit code, or the signal as a negative number.
+    pub(crate) fn wait(mut self) -> i32 {
+        match waitpid(self.0.take().unwrap(), None).unwrap() {
+            WaitStatus::Exited(_, code) => code,
+            WaitStatus::Signaled(_, signal, _) => -(signal as i32),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+        }
+    }
+}
+
+/// Small random numbers for tests (xorshift).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 11) as usize % end.max(1)
+    }
+}
