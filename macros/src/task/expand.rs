@@ -89,7 +89,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     let params: Vec<&Type> = model.params.iter().map(|param| &param.named).collect();
     let output = value_type(&model.output);
     let refs = match params.len() {
-        0 => quote!(()),
+        0 => quote!(*__mp_input),
         1 => quote!((__mp_input,)),
         count => {
             let fields = (0..count).map(syn::Index::from);
@@ -104,6 +104,10 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         let probe = probe(&private, &param.open);
         quote_spanned!(param.open.span()=> #private::parameter(#probe))
     });
+    let tags = match params.len() {
+        0 => quote!(#private::no_parameters()),
+        _ => quote!((#(#tags,)*)),
+    };
     let result = {
         let probe = probe(&private, &output);
         quote_spanned!(output.span()=> #private::result(#probe))
@@ -119,6 +123,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             let () = #call;
             ::core::result::Result::Ok(())
         },
+        Output::Never => call,
         Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
         Output::Fallible { error, .. } => {
             let check = quote_spanned!(error.span()=> #private::is_failure::<#error>());
@@ -155,7 +160,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             }
             fn codec() -> impl #private::Codec<Self> {
                 use #private::levels::*;
-                (#(#tags,)*)
+                #tags
             }
             fn result() -> impl #private::ResultTag<Self> {
                 use #private::levels::*;
@@ -178,7 +183,7 @@ fn probe(private: &TokenStream, ty: &Type) -> TokenStream {
 
 fn value_type(output: &Output) -> Type {
     match output {
-        Output::Unit => syn::parse_quote!(()),
+        Output::Unit | Output::Never => syn::parse_quote!(()),
         Output::Value(value) | Output::Fallible { value, .. } => (**value).clone(),
     }
 }
@@ -213,12 +218,11 @@ fn calls(model: &Model, path: &TokenStream) -> TokenStream {
 fn useless(attribute: &Attribute, cfgs: &[Attribute]) -> TokenStream {
     let word = attribute.path().to_token_stream().to_string();
     let note = format!("`#[{word}]` has no effect on a task, because it is called through a value");
-    let name = Ident::new(&word, attribute.path().span());
+    let name = ident_at(&word, attribute.path().span());
     quote_spanned! {attribute.path().span()=>
         #(#cfgs)*
         const _: () = {
             #[deprecated(note = #note)]
-            #[allow(non_upper_case_globals)]
             const #name: () = ();
             #name
         };

@@ -41,8 +41,10 @@ pub(super) struct Param {
 
 /// What a task gives.
 pub(super) enum Output {
-    /// Nothing, or it never returns.
+    /// Nothing.
     Unit,
+    /// Nothing, because it never returns.
+    Never,
     /// A value, whatever it is.
     Value(Box<Type>),
     /// `Result<T, Failure>`: the caller gets `T`.
@@ -235,7 +237,7 @@ fn output(function: &ItemFn, errors: &mut Errors) -> Output {
         return Output::Unit;
     };
     if matches!(&**ty, Type::Never(_)) {
-        return Output::Unit;
+        return Output::Never;
     }
     types::check_result(ty, errors);
     match types::fallible(ty) {

@@ -15,6 +15,10 @@ pub fn parameter<T: ?Sized, G: Travels<T>>(_: &Probe<T>, tag: G) -> G {
     tag
 }
 
+/// The tags of no parameters.
+#[doc(hidden)]
+pub const fn no_parameters() {}
+
 /// The tags of types that a task may return.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
