@@ -26,6 +26,10 @@ pub(super) fn expand(model: &Model) -> TokenStream {
     let vis = &model.function.vis;
     let struct_vis = one_deeper(vis);
     let (outer, docs) = (&model.outer, documentation(&model.function));
+    // All of it stands at the user's name: that is where messages about the constant point.
+    let declaration = quote_spanned! {constant.span()=>
+        const #constant: #hidden::#constant = #hidden::#constant;
+    };
     let warnings = model
         .useless
         .iter()
@@ -43,7 +47,7 @@ pub(super) fn expand(model: &Model) -> TokenStream {
         #(#cfgs)*
         #(#outer)*
         #[doc = #docs]
-        #vis const #constant: #path = #path;
+        #vis #declaration
         #(#cfgs)*
         #deref
         #(#cfgs)*

@@ -302,8 +302,8 @@ fn the_table_knows_every_task() -> Result<(), Error> {
         table.get(index).map(Entry::name),
         Some("mp::task::tests::square")
     );
-    let words = table.get(entry_index(words)?);
-    assert_eq!(words.map(Entry::name), Some("words of a text"));
+    let named = table.get(entry_index(words)?);
+    assert_eq!(named.map(Entry::name), Some("words of a text"));
     assert_ne!(table.fingerprint(), 0);
     assert!(table.get(table.len() as u32).is_none());
     assert_eq!(
