@@ -10,7 +10,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ItemFn, Type};
 
 use super::model::{Model, Output, bare, one_deeper};
-use crate::args::ident_at;
+use crate::args::{ident_at, located_at};
 
 /// How many levels the probe has: one `&` each.
 const LEVELS: usize = 6;
@@ -104,18 +104,15 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         1 => quote!(#(#params)*),
         _ => quote!((#(#params),*)),
     };
-    let tags = model.params.iter().map(|param| {
-        let probe = probe(&private, &param.open);
-        quote_spanned!(param.open.span()=> #private::parameter(#probe))
-    });
+    let tags = model
+        .params
+        .iter()
+        .map(|param| checked_tag("parameter", &private, &param.open));
     let tags = match params.len() {
         0 => quote!(#private::no_parameters()),
         _ => quote!((#(#tags,)*)),
     };
-    let result = {
-        let probe = probe(&private, &output);
-        quote_spanned!(output.span()=> #private::result(#probe))
-    };
+    let result = checked_tag("result", &private, &output);
     let name = match &model.name {
         Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
@@ -130,11 +127,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         Output::Never => call,
         Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
         Output::Fallible { error, .. } => {
-            let check = quote_spanned!(error.span()=> #private::is_failure::<#error>());
-            quote! {
-                #check;
-                #private::failure(#call)
-            }
+            located_at(quote!(#private::failure(#call)), error.span())
         }
     };
     let reducer = (params.len() == 2).then(|| {
@@ -179,10 +172,32 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     }
 }
 
-/// `&&…&Probe::<T>::NEW`: the first level that fits the type answers.
-fn probe(private: &TokenStream, ty: &Type) -> TokenStream {
+/// `parameter(&Probe::<T>::NEW, (&&…&Probe::<T>::NEW).tag())`: the first level that fits the type answers, and the function
+/// checks that it is not the last. The tokens of the second argument lie from the first token of the type to the
+/// last, so that an error underlines the type.
+fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
+    let tokens = || ty.to_token_stream().into_iter();
+    let first = tokens()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span());
+    let last = tokens().last().map_or(first, |token| token.span());
+    let check = Ident::new(check, Span::call_site());
     let ands = std::iter::repeat_n(quote!(&), LEVELS);
-    quote!(&#private::Probe::<#ty>::NEW, (#(#ands)* #private::Probe::<#ty>::NEW).tag())
+    let (begin, private) = (
+        located_at(quote!(#(#ands)*), first),
+        located_at(private.clone(), first),
+    );
+    let probe = {
+        let head = located_at(quote!(Probe::), first);
+        let tail = located_at(quote!(::NEW), first);
+        quote!(#private::#head<#ty>#tail)
+    };
+    let mut asked =
+        proc_macro2::Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#begin #probe));
+    asked.set_span(Span::call_site().located_at(first));
+    let call = located_at(quote!(.tag()), last);
+    let check = located_at(quote!(#check), first);
+    quote!(#private::#check(&#probe, #asked #call))
 }
 
 fn value_type(output: &Output) -> Type {

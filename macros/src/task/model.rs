@@ -236,7 +236,7 @@ fn output(function: &ItemFn, errors: &mut Errors) -> Output {
     let ReturnType::Type(_, ty) = &function.sig.output else {
         return Output::Unit;
     };
-    if matches!(&**ty, Type::Never(_)) {
+    if matches!(types::bare(ty), Type::Never(_)) {
         return Output::Never;
     }
     types::check_result(ty, errors);

@@ -100,8 +100,7 @@ pub mod __private {
     pub use super::params::{ParamTuple, ParamsCodec, Refs};
     pub use super::reduce::{Reduce, ReduceProbe};
     pub use super::returned::{
-        MainResult, Outcome, done, failure, is_failure, main_function, no_parameters, parameter,
-        result,
+        MainResult, Outcome, done, failure, main_function, no_parameters, parameter, result,
     };
     pub use super::table::{Entry, Registered};
     pub use super::test_entry::{RegisteredTest, TestEntry};

@@ -59,11 +59,6 @@ impl IsFailure for Failure {
     }
 }
 
-/// Checks the type that a task's signature calls `Failure`.
-#[doc(hidden)]
-#[inline]
-pub const fn is_failure<E: IsFailure>() {}
-
 /// What a task returned, as the trampoline wants it.
 #[doc(hidden)]
 #[inline]
