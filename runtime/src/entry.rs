@@ -147,7 +147,7 @@ fn be_child(order: &Order, early: bool) -> ! {
     let code = match record.launch() {
         Ok(launch) => match launch.duty {
             Duty::Task => run_task(session, record, launch.task),
-            Duty::Pool(mailbox) => pool::serve(session, mailbox),
+            Duty::Pool(mailbox) => pool::serve(session, record, mailbox),
         },
         Err(error) => refuse(&error),
     };

@@ -34,9 +34,9 @@ pub(crate) fn sums(scale: Scale) -> Vec<Case> {
 
 fn timed_sum(pool: &mp::Pool, numbers: &[f64]) -> Measured {
     let began = Instant::now();
-    let total = pool.apply(total, numbers)?;
+    let sum = pool.apply(total, numbers)?;
     let took = began.elapsed().as_secs_f64();
-    if total != numbers.len() as f64 {
+    if sum != numbers.len() as f64 {
         return Err("the wrong sum".into());
     }
     Ok(size_of_val(numbers) as f64 / took / 1e9)

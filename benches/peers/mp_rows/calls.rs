@@ -44,9 +44,9 @@ fn measure(pool: &mp::Pool, count: usize, pause: Duration, of: fn(&mut [f64]) ->
             thread::sleep(pause);
         }
         let began = Instant::now();
-        let square = pool.apply(square, number)?;
+        let result = pool.apply(square, number)?;
         times.push(began.elapsed().as_secs_f64() * 1e6);
-        if square != number * number {
+        if result != number * number {
             return Err("the wrong answer".into());
         }
     }

@@ -46,9 +46,8 @@ fn rate(
     let began = Instant::now();
     for _ in 0..rounds {
         let squares = map(items)?;
-        let wrong = |at: Option<&u64>, root: u64| {
-            at.is_none_or(|square| *square != root.wrapping_mul(root))
-        };
+        let wrong =
+            |at: Option<&u64>, root: u64| at.is_none_or(|found| *found != root.wrapping_mul(root));
         if wrong(squares.first(), 0) || wrong(squares.last(), squares.len() as u64 - 1) {
             return Err("the wrong squares".into());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Calls;
-use super::core::{Core, Delivery, Ticket, What};
+use super::core::{Core, Delivery, Demand, Ticket, What};
 use super::drive::Shared;
 use super::handle::Handle;
 use super::mail::{BARE, FOLD, FRAMED, IN_BLOCK, INLINE, Inline, Job};
@@ -137,7 +137,7 @@ fn encoder<T: Task>(reducer: Option<u32>) -> Result<Encoder> {
 
 fn open(shared: &Shared, encoder: &Encoder, spec: CallSpec) -> Result<Ticket> {
     let mut lead = shared.lock();
-    let ticket = lead.core.open(encoder.task, spec);
+    let ticket = lead.core.open(encoder.task, spec, true);
     shared.unlock(lead);
     ticket
 }
@@ -182,13 +182,17 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
     loop {
         // Wait for something to do: values to take, or room for more items.
         let step = shared.drive(Some(ticket), None, |core| {
-            let (room, chunk) = if ended { (0, 1) } else { core.demand(ticket) };
+            let demand = if ended {
+                Demand::default()
+            } else {
+                core.demand(ticket)
+            };
             let inbox = core.inbox(ticket)?;
             std::mem::swap(&mut deliveries, &mut inbox.deliveries);
             let done = inbox.done;
-            (done || room > 0 || !deliveries.is_empty()).then_some((room, chunk, done))
+            (done || demand.items > 0 || !deliveries.is_empty()).then_some((demand, done))
         });
-        let Some((mut room, chunk, done)) = step else {
+        let Some((mut demand, done)) = step else {
             return Err(Error::new(
                 Kind::Closed,
                 "the call is not known to its pool",
@@ -201,8 +205,8 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
         if done {
             return Ok(());
         }
-        while room > 0 && !ended {
-            let chunk = calls.chunk_size.map_or(chunk, |size| size.max(1));
+        while demand.items > 0 && demand.bytes > 0 && !ended {
+            let chunk = calls.chunk_size.unwrap_or(demand.chunk);
             let begun = pulled;
             let message = encoder.message(chunk, 0, |out| match input.next() {
                 Some(item) => {
@@ -225,7 +229,8 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
             });
             match message {
                 Ok(Some(message)) => {
-                    room = room.saturating_sub(message.items);
+                    demand.items = demand.items.saturating_sub(message.items);
+                    demand.bytes = demand.bytes.saturating_sub(message.bytes());
                     messages.push(message);
                 }
                 Ok(None) => {}
@@ -246,6 +251,13 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
 }
 
 impl Message {
+    fn bytes(&self) -> u64 {
+        match self.block {
+            Some(_) => self.job.body[1],
+            None => 0,
+        }
+    }
+
     fn free(self, heap: &'static Heap) {
         if let Some(block) = self.block {
             let _ = heap.free(block);
@@ -436,7 +448,7 @@ where
 }
 
 /// Opens a call of one item and hands it over; the caller drives.
-fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>) -> Result<Ticket> {
+fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>, attended: bool) -> Result<Ticket> {
     let encoder = encoder::<T>(None)?;
     let hint = task::input_hint::<T>(input);
     let message = encoder
@@ -452,7 +464,7 @@ fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>) -> Result<Ticket> {
         ..CallSpec::default()
     };
     let mut lead = shared.lock();
-    let opened = lead.core.open(encoder.task, spec);
+    let opened = lead.core.open(encoder.task, spec, attended);
     let ticket = match opened {
         Ok(ticket) => ticket,
         Err(error) => {
@@ -502,7 +514,7 @@ pub(crate) fn value<T: Task>(delivery: Delivery) -> Result<T::Output> {
 pub(crate) fn apply<T: Task>(shared: &Shared, input: &T::Input<'_>) -> Result<T::Output> {
     let open = Open {
         shared,
-        ticket: begin::<T>(shared, input)?,
+        ticket: begin::<T>(shared, input, true)?,
     };
     let ticket = open.ticket;
     let delivery = shared.drive(Some(ticket), None, |core| only(core, ticket));
@@ -519,7 +531,7 @@ pub(crate) fn apply_async<T: Task>(
     shared: &Arc<Shared>,
     input: &T::Input<'_>,
 ) -> Result<Handle<T::Output>> {
-    let ticket = begin::<T>(shared, input)?;
+    let ticket = begin::<T>(shared, input, false)?;
     shared.leave_to_keeper(shared.lock());
     Ok(Handle::new(Arc::clone(shared), ticket, value::<T>))
 }

@@ -43,9 +43,24 @@ pub(crate) struct Inbox {
     pub(crate) done: bool,
     /// Nobody will look: the inbox goes when the call is done.
     abandoned: bool,
+    /// Its owner drives the pool, so nobody else has to.
+    attended: bool,
+    /// Bytes of the messages that are not released.
+    bytes: u64,
     /// Threads that sleep until something comes.
     sleepers: Vec<Thread>,
     waker: Option<Waker>,
+}
+
+/// What a call may put into its pool at a time, beyond which its input is not pulled.
+const MAX_BYTES_IN_FLIGHT: u64 = 128 << 20;
+
+/// What the pool wants of a call's input now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Demand {
+    pub(crate) items: u32,
+    pub(crate) chunk: u32,
+    pub(crate) bytes: u64,
 }
 
 /// A call as its owner knows it.
@@ -60,6 +75,15 @@ struct Sent {
     first: u64,
     message: Job,
     block: Option<u64>,
+}
+
+impl Sent {
+    fn bytes(&self) -> u64 {
+        match self.block {
+            Some(_) => self.message.body[1],
+            None => 0,
+        }
+    }
 }
 
 /// What the pool takes, and what goes on in it.
@@ -89,6 +113,8 @@ pub(crate) struct Core {
     /// Why no worker could be started.
     unstartable: Option<String>,
     wakes: Vec<Wake>,
+    /// How many open calls no thread is bound to come back for.
+    unattended: u32,
     /// The paces of tasks called before.
     paces: Vec<(u32, Pace)>,
 }
@@ -136,6 +162,7 @@ impl Core {
             lost: None,
             unstartable: None,
             wakes: Vec::new(),
+            unattended: 0,
             paces: Vec::new(),
         }
     }
@@ -149,7 +176,7 @@ impl Core {
 
     // ---- calls ----
 
-    pub(crate) fn open(&mut self, task: u32, mut spec: CallSpec) -> Result<Ticket> {
+    pub(crate) fn open(&mut self, task: u32, mut spec: CallSpec, attended: bool) -> Result<Ticket> {
         if self.state != State::Open {
             return Err(Error::new(
                 Kind::Closed,
@@ -162,16 +189,21 @@ impl Core {
             .find(|(known, _)| *known == task)
             .map_or_else(Pace::default, |(_, pace)| *pace);
         let call = self.scheduler.open_call(spec)?;
+        let fresh = Some(Inbox {
+            attended,
+            ..Inbox::default()
+        });
         let inbox = match self.free.pop() {
             Some(inbox) => {
-                self.inboxes[inbox as usize] = Some(Inbox::default());
+                self.inboxes[inbox as usize] = fresh;
                 inbox
             }
             None => {
-                self.inboxes.push(Some(Inbox::default()));
+                self.inboxes.push(fresh);
                 self.inboxes.len() as u32 - 1
             }
         };
+        self.unattended += u32::from(!attended);
         put(
             &mut self.calls,
             call.slot(),
@@ -184,12 +216,19 @@ impl Core {
         Ok(Ticket { call, inbox })
     }
 
-    /// How many items the owner should encode now, and how many a job.
-    pub(crate) fn demand(&self, ticket: Ticket) -> (u32, u32) {
-        (
-            self.scheduler.room(ticket.call),
-            self.scheduler.chunk(ticket.call).max(1),
-        )
+    /// How many items the owner should encode now, how many a job, and how many bytes at the most.
+    pub(crate) fn demand(&mut self, ticket: Ticket) -> Demand {
+        let held = self.inbox(ticket).map_or(0, |inbox| inbox.bytes);
+        let bytes = MAX_BYTES_IN_FLIGHT.saturating_sub(held);
+        Demand {
+            items: if bytes == 0 {
+                0
+            } else {
+                self.scheduler.room(ticket.call)
+            },
+            chunk: self.scheduler.chunk(ticket.call).max(1),
+            bytes,
+        }
     }
 
     /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
@@ -219,16 +258,16 @@ impl Core {
             }
             None => 0,
         };
-        put(
-            &mut self.jobs,
-            job.slot(),
-            Sent {
-                call: ticket.call,
-                first,
-                message,
-                block,
-            },
-        );
+        let sent = Sent {
+            call: ticket.call,
+            first,
+            message,
+            block,
+        };
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.bytes += sent.bytes();
+        }
+        put(&mut self.jobs, job.slot(), sent);
         Ok(())
     }
 
@@ -265,6 +304,8 @@ impl Core {
             return;
         }
         inbox.abandoned = true;
+        let was_attended = std::mem::replace(&mut inbox.attended, false);
+        self.unattended += u32::from(was_attended);
         if call_off {
             self.scheduler.cancel_call(ticket.call);
         }
@@ -297,7 +338,12 @@ impl Core {
         !self.wakes.is_empty()
     }
 
-    /// Whether there is work that nobody may be waiting for.
+    /// Whether there is work that no thread is bound to come back for.
+    pub(crate) fn is_unattended(&self) -> bool {
+        self.unattended > 0
+    }
+
+    /// Whether there is work.
     pub(crate) fn has_open_calls(&self) -> bool {
         !self.scheduler.is_idle()
     }
@@ -458,11 +504,7 @@ impl Core {
                 Action::Kill { worker } => self.engine.kill(worker),
                 Action::Retire { worker } => self.engine.retire(worker),
                 Action::Start { worker } => self.start(worker),
-                Action::Release { job } => {
-                    if let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) {
-                        free(self.heap, sent.block);
-                    }
-                }
+                Action::Release { job } => self.release(job),
                 Action::ItemLost { call, item, .. } => {
                     let error = self.lost.take().unwrap_or_else(local::no_workers);
                     self.deliver_to(
@@ -528,6 +570,25 @@ impl Core {
         }
     }
 
+    fn release(&mut self, job: JobId) {
+        let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) else {
+            return;
+        };
+        free(self.heap, sent.block);
+        let bytes = sent.bytes();
+        if bytes == 0 {
+            return;
+        }
+        if let Some(open) = self.calls.get(sent.call.slot()).and_then(Option::as_ref)
+            && let Some(inbox) = self
+                .inboxes
+                .get_mut(open.inbox as usize)
+                .and_then(Option::as_mut)
+        {
+            inbox.bytes = inbox.bytes.saturating_sub(bytes);
+        }
+    }
+
     fn call_done(&mut self, call: CallId) {
         let Some(open) = self.calls.get_mut(call.slot()).and_then(Option::take) else {
             return;
@@ -540,6 +601,8 @@ impl Core {
             return;
         };
         inbox.done = true;
+        self.unattended -= u32::from(!inbox.attended);
+        inbox.attended = true;
         if inbox.abandoned {
             self.drop_inbox(open.inbox);
         } else {

@@ -168,7 +168,7 @@ impl Shared {
         }
         lead.leader = Leader::Nobody;
         let next = lead.followers.pop();
-        let work_left = next.is_none() && lead.core.has_open_calls();
+        let work_left = next.is_none() && lead.core.is_unattended();
         self.unlock(lead);
         match next {
             Some(next) => next.unpark(),
@@ -213,7 +213,7 @@ impl Shared {
             if lead.leader == Leader::Nobody {
                 lead.leader = Leader::Keeper;
             }
-            if lead.leader != Leader::Keeper || !lead.core.has_open_calls() {
+            if lead.leader != Leader::Keeper || !lead.core.is_unattended() {
                 if lead.leader == Leader::Keeper {
                     lead.leader = Leader::Nobody;
                 }
@@ -231,7 +231,7 @@ impl Shared {
             } else if lead.core.has_wakes() {
                 self.unlock(lead);
                 lead = self.lock();
-            } else if lead.core.has_open_calls() {
+            } else if lead.core.is_unattended() {
                 lead = self.sleep(lead, None);
             }
         }

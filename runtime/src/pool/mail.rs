@@ -13,7 +13,7 @@
 //! | `done` | worker, Release | results published so far |
 //! | `claim` of a slot | both, CAS | QUEUED → CLAIMED by the worker that runs it, or → RECALLED by the parent that takes it back |
 //! | `progress` | worker, Release | items of the running job that are finished and stand in `out_block` |
-//! | `door`, `asleep` | both | the worker sleeps on `door` while `asleep` is 1; whoever clears it wakes |
+//! | `door`, `asleep` | both | the worker sleeps on `door` while `asleep` says for what (a job, or room); whoever clears it wakes |
 //! | `bell`, `listening` (of the pool) | both | the same for the parent, one for all workers |
 //!
 //! Sleep protocol (Dekker): the sleeper sets its flag, then a full barrier, then looks again; the other side publishes,
@@ -388,15 +388,11 @@ impl Mail {
         unsafe { slot.read_volatile() }
     }
 
-    /// Frees the slots of all results below `read`.
+    /// Frees the slots of all results below `read`, and wakes a worker that waits for that.
     pub(crate) fn set_read(&self, read: u32) {
         self.shared().read.0.store(read, Ordering::Release);
-    }
-
-    /// Wakes a worker that waits for room in the ring of results.
-    pub(crate) fn wake_if_full(&self, was_full: bool) {
-        if was_full {
-            fence(Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if self.shared().door.0[1].load(Ordering::SeqCst) == For::Room as u32 {
             self.wake_worker();
         }
     }
@@ -421,6 +417,13 @@ impl Mail {
 }
 
 // ---- the worker's side ----
+
+/// What a worker sleeps for.
+#[derive(Clone, Copy)]
+pub(crate) enum For {
+    Job = 1,
+    Room = 2,
+}
 
 /// What the worker finds in its ring.
 pub(crate) enum Next {
@@ -545,10 +548,10 @@ impl Mail {
     }
 
     /// Announces that the worker is about to sleep, and gives what to sleep on. Look again after this.
-    pub(crate) fn fall_asleep(&self) -> u32 {
+    pub(crate) fn fall_asleep(&self, what: For) -> u32 {
         let [door, asleep] = &self.shared().door.0;
         let seen = door.load(Ordering::Acquire);
-        asleep.store(1, Ordering::SeqCst);
+        asleep.store(what as u32, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         seen
     }

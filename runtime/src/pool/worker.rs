@@ -9,11 +9,12 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use super::mail::{
-    BARE, Bell, FOLD, FRAMED, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
+    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
 };
 use crate::codec::{Reader, Store, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Block, Heap};
+use crate::process::record::Record;
 use crate::session::Session;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
@@ -30,7 +31,7 @@ const OVERRUN_NS: u64 = 1_000_000;
 const OUT_LIMIT: usize = 8 << 20;
 
 /// Serves the pool whose mailbox is at `offset`; gives the exit code.
-pub(crate) fn serve(session: &'static Session, offset: u64) -> i32 {
+pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i32 {
     let heap = session.heap;
     let opened = Mail::at(heap, offset).and_then(|mail| Ok((mail, mail.bell(heap)?)));
     let (mail, bell) = match opened {
@@ -51,6 +52,7 @@ pub(crate) fn serve(session: &'static Session, offset: u64) -> i32 {
         heap,
         mail,
         bell,
+        record,
         head: 0,
         done: 0,
         rung: 0,
@@ -79,6 +81,7 @@ struct Worker {
     heap: &'static Heap,
     mail: Mail,
     bell: Bell,
+    record: Record,
     head: u32,
     done: u32,
     /// The `done` at which the bell was rung last.
@@ -122,27 +125,26 @@ impl Worker {
         self.bell.ring();
     }
 
-    /// Nothing to do: rings if anything is unread, polls for a while, sleeps.
+    /// Nothing to do: rings if something was published since the last time, polls for a while, sleeps.
+    ///
+    /// A parent that begins to listen later sees for itself that this worker has run dry.
     fn idle(&mut self) {
-        fence(Ordering::SeqCst);
-        if self.mail.unread(self.done) > 0 {
-            self.ring();
-        }
+        self.ring_if(true);
         let until = self.clock.now() + self.spin;
-        let mut pauses = 1;
-        while self.clock.now() < until {
-            for _ in 0..pauses {
+        let mut polls = 0u32;
+        loop {
+            for _ in 0..4 {
                 std::hint::spin_loop();
+                if self.mail.has_job(self.head) {
+                    return;
+                }
             }
-            pauses = (pauses * 2).min(8);
-            if self.mail.has_job(self.head) {
-                return;
+            polls += 1;
+            if polls.is_multiple_of(8) && self.clock.now() >= until {
+                break;
             }
         }
-        let seen = self.mail.fall_asleep();
-        if self.mail.unread(self.done) > 0 {
-            self.ring();
-        }
+        let seen = self.mail.fall_asleep(For::Job);
         if self.mail.has_job(self.head) || self.mail.is_stopped() {
             self.mail.stay_awake();
         } else {
@@ -150,11 +152,21 @@ impl Worker {
         }
     }
 
+    /// Rings for what was published since the last ring: whatever it is, or what the parent waits for.
+    fn ring_if(&mut self, whatever: bool) {
+        if self.done != self.rung {
+            fence(Ordering::SeqCst);
+            if whatever || self.mail.wants_ring(self.done) {
+                self.ring();
+            }
+        }
+    }
+
     /// Waits for room in the ring of results.
     fn room(&mut self) {
         while self.mail.unread(self.done) >= SLOTS {
             self.ring();
-            let seen = self.mail.fall_asleep();
+            let seen = self.mail.fall_asleep(For::Room);
             self.bell.ring();
             if self.mail.unread(self.done) >= SLOTS {
                 self.mail.sleep(seen);
@@ -188,6 +200,10 @@ impl Worker {
             ..body
         });
         self.mail.set_out_block(0);
+        if matches!(report, Report::Panic { .. }) {
+            // It did not end this process: what the hook wrote down counts no more.
+            self.record.forget_panic();
+        }
     }
 
     /// Runs one job; gives the time at its end.
@@ -327,10 +343,15 @@ impl Worker {
                     ..body
                 });
                 mail.set_out_block(0);
+                if at < job.to {
+                    self.ring_if(false);
+                }
             }
             if let Some(report) = failed {
                 self.report(at, &report, now.saturating_sub(since));
                 at += 1;
+                // The next item may take long.
+                self.ring_if(false);
                 mail.progress().store(u64::from(at), Ordering::Release);
             }
             if at < job.to && late {

@@ -263,6 +263,11 @@ impl Record {
         head.state.store(PANICKED, Ordering::Release);
     }
 
+    /// The panic was caught: its report stands no more.
+    pub(crate) fn forget_panic(&self) {
+        self.head().state.store(LAUNCHED, Ordering::Release);
+    }
+
     fn publish(
         &self,
         heap: &'static Heap,

@@ -48,9 +48,12 @@ struct Worker {
     mail_block: u64,
     /// Jobs published so far; the parent's own count.
     tail: u32,
-    /// Results read so far.
+    /// Results read so far, and what of it the worker was told.
     read: u32,
+    told: u32,
     sent: VecDeque<Sent>,
+    /// What the ring has no room for: recalled jobs that the worker has not passed yet take it up.
+    overflow: VecDeque<(Part, Job)>,
     dirty: bool,
     /// A kill was sent, or its ring was broken: nothing more is believed.
     condemned: bool,
@@ -140,6 +143,8 @@ impl Local {
             mail_block: block.offset,
             tail: 0,
             read: 0,
+            told: 0,
+            overflow: VecDeque::new(),
             sent: VecDeque::new(),
             dirty: false,
             condemned: false,
@@ -174,8 +179,20 @@ impl Worker {
                 }
             }
         }
-        self.mail.set_read(self.read);
-        self.mail.wake_if_full(fresh == SLOTS);
+        // The worker needs to know only before its ring is full.
+        if self.read.wrapping_sub(self.told) >= SLOTS / 4 {
+            self.told = self.read;
+            self.mail.set_read(self.read);
+        }
+        self.refill();
+    }
+
+    /// Moves what waits for room into the ring, and lets the worker see it.
+    fn refill(&mut self) {
+        if !self.overflow.is_empty() {
+            self.fill();
+            self.mail.publish(self.tail);
+        }
     }
 
     fn understand(&mut self, heap: &'static Heap, id: WorkerId, note: &Note) -> Option<Event> {
@@ -309,6 +326,33 @@ impl Worker {
         Some(Payload::block(heap, block, len as u64, flags))
     }
 
+    /// Puts into the ring what there is room for.
+    fn fill(&mut self) {
+        while !self.overflow.is_empty() {
+            if self.sent.len() >= SLOTS as usize {
+                self.prune();
+                if self.sent.len() >= SLOTS as usize {
+                    return;
+                }
+            }
+            let Some((part, job)) = self.overflow.pop_front() else {
+                return;
+            };
+            let seq = self.tail;
+            self.mail.put(seq, &job.part(part.from, part.to));
+            self.tail = seq.wrapping_add(1);
+            let (task, flags) = (job.task, job.flags);
+            self.sent.push_back(Sent {
+                seq,
+                part,
+                recalled: false,
+                task,
+                flags,
+            });
+        }
+    }
+
+    /// Forgets recalled jobs that the worker has passed.
     fn prune(&mut self) {
         let head = self.mail.head();
         while self
@@ -337,28 +381,8 @@ impl Engine for Local {
         let Some(worker) = self.worker(worker) else {
             return;
         };
-        if worker.sent.len() >= SLOTS as usize / 2 {
-            worker.prune();
-        }
-        // The scheduler holds back before this; recalled parts that were not passed yet make the difference.
-        while worker.sent.len() >= SLOTS as usize {
-            worker.mail.publish(worker.tail);
-            std::thread::yield_now();
-            worker.prune();
-            if worker.sent.iter().all(|sent| !sent.recalled) || worker.condemned {
-                break;
-            }
-        }
-        let seq = worker.tail;
-        worker.mail.put(seq, &job.part(part.from, part.to));
-        worker.tail = seq.wrapping_add(1);
-        worker.sent.push_back(Sent {
-            seq,
-            part,
-            recalled: false,
-            task: job.task,
-            flags: job.flags,
-        });
+        worker.overflow.push_back((part, *job));
+        worker.fill();
         if !std::mem::replace(&mut worker.dirty, true) {
             self.dirty.push(index);
         }
@@ -377,6 +401,14 @@ impl Engine for Local {
         let Some(worker) = self.worker(worker) else {
             return false;
         };
+        if let Some(at) = worker
+            .overflow
+            .iter()
+            .position(|(waiting, _)| *waiting == part)
+        {
+            worker.overflow.remove(at);
+            return true;
+        }
         let Some(sent) = worker
             .sent
             .iter_mut()
@@ -459,7 +491,9 @@ impl Engine for Local {
 
     fn prepare_sleep(&mut self) -> Option<Sleep> {
         let mut early = false;
-        for worker in self.workers.iter().flatten() {
+        for worker in self.workers.iter_mut().flatten() {
+            worker.refill();
+            early |= !worker.overflow.is_empty();
             // Half of what it holds, and at once if that is one.
             let low_water = (worker.sent.len() as u32 / 2).max(1);
             early |= low_water > 1;
