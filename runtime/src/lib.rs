@@ -23,7 +23,7 @@ extern crate self as mp;
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};
-pub use pool::{Handle, Pool, PoolBuilder, map};
+pub use pool::{Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, map};
 pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,

@@ -33,7 +33,30 @@ pub(crate) enum What {
     /// The error of one item.
     Failed(Error),
     /// They will have no value.
-    Dropped(Error),
+    Dropped(Gone),
+}
+
+impl What {
+    /// How many bytes of the heap it holds.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            What::Values(payload) | What::Folded(payload) => payload.weight(),
+            What::Failed(_) | What::Dropped(_) => 0,
+        }
+    }
+}
+
+/// Why items will have no value; an error for each of them can be made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Gone {
+    kind: Kind,
+    text: String,
+}
+
+impl Gone {
+    pub(crate) fn error(&self) -> Error {
+        Error::new(self.kind, self.text.as_str())
+    }
 }
 
 /// Where a call's deliveries wait for their owner.
@@ -228,6 +251,39 @@ impl Core {
             },
             chunk: self.scheduler.chunk(ticket.call).max(1),
             bytes,
+        }
+    }
+
+    /// The same for a call whose values are taken one by one: `ahead` items were pulled and their values not taken yet, of
+    /// which `held` bytes wait with the owner.
+    pub(crate) fn stream_demand(&mut self, ticket: Ticket, ahead: u64, held: u64) -> Demand {
+        let mut demand = self.demand(ticket);
+        demand.bytes = demand.bytes.saturating_sub(held);
+        let most = 2 * self.scheduler.wanted(ticket.call);
+        let room = most.saturating_sub(ahead).min(u64::from(u32::MAX)) as u32;
+        demand.items = if demand.bytes == 0 { 0 } else { room };
+        demand.chunk = demand.chunk.min(room.max(1));
+        demand
+    }
+
+    /// The next item cannot be encoded: it is resolved with this error.
+    pub(crate) fn refuse(&mut self, ticket: Ticket, error: Error) {
+        if !self.scheduler.skip(ticket.call) {
+            return;
+        }
+        let slot = ticket.call.slot();
+        if let Some(open) = self.calls.get_mut(slot).and_then(Option::as_mut) {
+            let first = open.submitted;
+            open.submitted += 1;
+            let what = What::Failed(error);
+            self.deliver_to(
+                ticket.call,
+                Delivery {
+                    first,
+                    count: 1,
+                    what,
+                },
+            );
         }
     }
 
@@ -522,13 +578,13 @@ impl Core {
                     count,
                     why,
                 } => {
-                    let error = self.dropped(why);
+                    let gone = self.dropped(why);
                     self.deliver_to(
                         call,
                         Delivery {
                             first,
                             count,
-                            what: What::Dropped(error),
+                            what: What::Dropped(gone),
                         },
                     );
                 }
@@ -538,23 +594,23 @@ impl Core {
         self.engine.flush();
     }
 
-    fn dropped(&self, why: Why) -> Error {
-        match why {
-            Why::Cancelled => Error::new(
+    fn dropped(&self, why: Why) -> Gone {
+        let (kind, text) = match (why, &self.unstartable) {
+            (Why::Cancelled, _) => (
                 Kind::Cancelled,
-                "the work was called off before it began or ended",
+                "the work was called off before it began or ended".to_owned(),
             ),
-            Why::NoWorkers => match &self.unstartable {
-                Some(cause) => Error::new(
-                    Kind::Died,
-                    format!("no worker is left, and none can be started: {cause}"),
-                ),
-                None => Error::new(
-                    Kind::Died,
-                    "no worker is left: they died again and again without finishing anything",
-                ),
-            },
-        }
+            (Why::NoWorkers, Some(cause)) => (
+                Kind::Died,
+                format!("no worker is left, and none can be started: {cause}"),
+            ),
+            (Why::NoWorkers, None) => (
+                Kind::Died,
+                "no worker is left: they died again and again without finishing anything"
+                    .to_owned(),
+            ),
+        };
+        Gone { kind, text }
     }
 
     fn start(&mut self, worker: WorkerId) {

@@ -155,6 +155,37 @@ impl Scheduler {
         Ok(id)
     }
 
+    /// The next item of the call was resolved by its caller: it has an index and needs no job. Says whether the call is open.
+    pub(crate) fn skip(&mut self, call: CallId) -> bool {
+        match self.calls.get_mut(call.slot, call.generation) {
+            Some(open) if !open.cancelled && !open.ended => {
+                open.submitted += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// How many items of the call keep the workers busy.
+    pub(crate) fn wanted(&self, call: CallId) -> u64 {
+        match self.calls.get(call.slot, call.generation) {
+            Some(open) if !open.cancelled && !open.ended => {
+                let chunk = self.chunk_of(open);
+                self.wanted_parts(open, chunk)
+                    .saturating_mul(u64::from(chunk))
+            }
+            _ => 0,
+        }
+    }
+
+    /// What fills every worker's window, and a quarter more to refill them from.
+    fn wanted_parts(&self, open: &Call, chunk: u32) -> u64 {
+        let window = &self.windows[open.kind];
+        let weight = open.weight(window, chunk, self.policy.long_ns);
+        let parts = window.parts(weight);
+        u64::from(self.crew()) * u64::from(parts + (parts / 4).max(1))
+    }
+
     /// How many more items to encode now; 0 means that enough is queued.
     pub(crate) fn room(&self, call: CallId) -> u32 {
         let Some(open) = self.calls.get(call.slot, call.generation) else {
@@ -164,11 +195,7 @@ impl Scheduler {
             return 0;
         }
         let chunk = self.chunk_of(open);
-        let window = &self.windows[open.kind];
-        let weight = open.weight(window, chunk, self.policy.long_ns);
-        let parts = window.parts(weight);
-        // What fills every worker's window, and a quarter more to refill them from.
-        let wanted = u64::from(self.crew()) * u64::from(parts + (parts / 4).max(1));
+        let wanted = self.wanted_parts(open, chunk);
         let have = open.queue.len() as u64 + u64::from(open.sent);
         let items = wanted.saturating_sub(have).saturating_mul(u64::from(chunk));
         items.min(u64::from(u32::MAX)) as u32
