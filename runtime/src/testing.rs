@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::error::Error;
-use crate::process::{family, graves};
+use crate::process::{family, graves, watch};
 use crate::session;
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
@@ -364,6 +364,7 @@ fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
     session
         .lifeline()
         .map_err(|cause| format!("cannot make a lifeline: {cause}"))?;
+    watch::prepare().map_err(|cause| format!("cannot watch processes: {cause}"))?;
     let before =
         Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
 
