@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Failure, Kind, Result};
 use crate::heap::{self, SlotId};
 use crate::pool;
 use crate::process::family;
@@ -312,7 +312,7 @@ fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
     match ran {
         Ok(code) => code,
         Err(error) => {
-            let report = Report::Failure(crate::Failure::new(error.to_string()));
+            let report = Report::Failure(Failure::new(error.to_string()));
             if record
                 .publish_report(session.heap, &report.to_bytes())
                 .is_err()

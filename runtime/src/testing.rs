@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! The judge behind `#[mp::test]`.
 //!
 //! The body of the test runs as the root of a process of its own, so that what it leaves behind can be told from what other
@@ -328,7 +329,6 @@ fn own_children() -> Vec<String> {
 /// Everything the process of a test does.
 pub(crate) fn be_test(order: TestOrder) -> ! {
     use std::os::fd::FromRawFd;
-    #[allow(unsafe_code)]
     // SAFETY: both numbers are above 2 and come from the harness of this very binary; nothing else has been opened yet.
     let (lifeline, report) = unsafe {
         (

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! A message that lies about its lengths gets no memory for it: the peak while decoding is bounded by the message.
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -1,6 +1,6 @@
 //! Bytes: how arguments and results are written into memory and read back. Relies on the error type and `sys::advice`.
 //!
-//! A parameter's type chooses its *tag* when the program is compiled ([`Probe`]); the tag, of no size, knows how such
+//! A parameter's type chooses its *tag* when the program is compiled ([`probe::Probe`]); the tag, of no size, knows how such
 //! values are put and got ([`Tag`]). Plain data go as raw bytes, text and paths as bytes, all else through serde.
 //!
 //! A message is one item (*bare*), or items back to back where each has the same size (*fixed*), or *frames*: a head of 16
@@ -15,24 +15,27 @@ mod probe;
 mod reader;
 mod serial;
 mod tag;
+#[cfg(test)]
+mod vec_store;
 mod writer;
 
 pub(crate) use block::{BlockStore, Parcel};
 pub use plain::Plain;
-pub use probe::Probe;
-pub use reader::Reader;
-pub(crate) use reader::vec_with_room;
-pub use tag::{OwnedTag, Tag};
-pub(crate) use writer::FRAME_HEAD;
-pub use writer::{Frame, Store, VecStore, Writer};
+pub(crate) use reader::{Reader, vec_with_room};
+pub(crate) use tag::{OwnedTag, Tag};
+#[cfg(test)]
+pub(crate) use vec_store::VecStore;
+pub(crate) use writer::{FRAME_HEAD, Store, Writer};
 
 /// What expanded code names; `lib.rs` re-exports it in its own `__private`.
 #[doc(hidden)]
-pub mod __private {
+pub(crate) mod __private {
     pub use super::plain::{Plain, Scrub, plain_value, valid_field};
-    pub use super::probe::{Probe, Travels, levels, require};
+    pub(crate) use super::probe::levels;
+    pub use super::probe::{Probe, Travels};
+    pub use super::reader::Reader;
     pub use super::tag::{OwnedTag, Tag};
-    pub use super::{Reader, Writer};
+    pub use super::writer::Writer;
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! with six `&`: a level is a trait for `&…&Probe<…>`, and method look-up tries the one with most `&` first. The last
-//! level takes every type; [`require`] then refuses it with a message of its own. Never in generic code: there the choice
+//! level takes every type; a function with the bound [`Travels`] (the probe its first argument, so that the message
+//! names the type) then refuses it with a message of its own. Never in generic code: there the choice
 //! follows the bounds that are visible, not the type.
 
 use std::marker::PhantomData;
@@ -28,12 +29,8 @@ impl<T: ?Sized> Probe<T> {
 )]
 pub trait Travels<T: ?Sized> {}
 
-/// Refuses a type that cannot travel. The probe comes first, so that the message names the type.
-#[inline]
-pub fn require<T: ?Sized, G: Travels<T>>(_: &Probe<T>, _: G) {}
-
 /// The levels, the first tried first.
-pub mod levels {
+pub(crate) mod levels {
     use std::borrow::Cow;
     use std::ffi::{OsStr, OsString};
     use std::path::{Path, PathBuf};
@@ -83,6 +80,8 @@ pub mod levels {
         [] Probe<&OsStr> => OsView;
         [] Probe<&Path> => PathView;
         [] Probe<Cow<'_, str>> => CowText;
+        [] Probe<Cow<'_, OsStr>> => CowOs;
+        [] Probe<Cow<'_, Path>> => CowPath;
         [T: Plain] Probe<Cow<'_, [T]>> => CowBlock<T>;
     }
 
@@ -138,6 +137,8 @@ pub mod levels {
         [] OsView;
         [] PathView;
         [] CowText;
+        [] CowOs;
+        [] CowPath;
         [U: Plain] CowBlock<U>;
         [U: Plain] LentPlain<U>;
         [G: OwnedTag] LentValue<G>;

@@ -5,15 +5,17 @@
 
 use crate::error::Error;
 
+mod cow;
 mod lent;
 mod owned;
 mod unsupported;
 mod view;
 
-pub use lent::{LentPlain, LentSeq, LentValue};
-pub use owned::{Block, Os, PathName, Raw, Serde, Text};
-pub use unsupported::{Never, NeverRef};
-pub use view::{CowBlock, CowText, OsView, PathView, Slice, Str};
+pub(super) use cow::{CowBlock, CowOs, CowPath, CowText};
+pub(super) use lent::{LentPlain, LentSeq, LentValue};
+pub(super) use owned::{Block, Os, PathName, Raw, Serde, Text};
+pub(super) use unsupported::{Never, NeverRef};
+pub(super) use view::{OsView, PathView, Slice, Str};
 
 use super::{Reader, Writer};
 

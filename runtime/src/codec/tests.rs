@@ -18,7 +18,7 @@ macro_rules! tag {
     ($ty:ty) => {{
         #[allow(unused_imports)]
         use $crate::codec::__private::levels::*;
-        (&&&&&&$crate::codec::Probe::<$ty>::NEW).tag()
+        (&&&&&&$crate::codec::probe::Probe::<$ty>::NEW).tag()
     }};
 }
 use tag;

@@ -361,7 +361,7 @@ impl Segment {
         memory::commit(&self.fd, self.offset_of(granule), count as u64 * GRANULE).map_err(|cause| {
             let text = format!(
                 "no memory for {} KiB of the shared heap",
-                count as u64 * GRANULE >> 10
+                (count as u64 * GRANULE) >> 10
             );
             Error::new(Kind::HeapFull, text).with_source(cause)
         })
@@ -393,7 +393,7 @@ impl Segment {
     /// The mark in the upper half of a block's word: whatever else may stand there by chance is not taken for one.
     pub(super) fn tag(&self, granule: usize, index: usize) -> u64 {
         let place = (granule as u64) << 16 | index as u64;
-        ((place ^ self.nonce).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 | 1) << 32
+        (((place ^ self.nonce).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) | 1) << 32
     }
 
     /// Enters a large range in the page tables of this process, unless that was done before.

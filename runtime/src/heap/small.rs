@@ -143,11 +143,11 @@ impl Small {
     pub(super) fn alloc(&self, class: usize, extents: &Extents) -> Result<u64, Error> {
         let mut mine = self.mine(class);
         let mine = &mut *mine;
-        if let Some(&granule) = mine.granules.first() {
-            if let Some(index) = self.take(granule, class, mine.hint) {
-                mine.hint = index + 1;
-                return Ok(self.segment.offset_of(granule) + CLASS[class].offset(index));
-            }
+        if let Some(&granule) = mine.granules.first()
+            && let Some(index) = self.take(granule, class, mine.hint)
+        {
+            mine.hint = index + 1;
+            return Ok(self.segment.offset_of(granule) + CLASS[class].offset(index));
         }
         self.alloc_slowly(mine, class, extents)
     }
@@ -235,10 +235,10 @@ impl Small {
         let Some(mine) = self.classes.get(word.len()) else {
             return;
         };
-        if let Ok(mut mine) = mine.try_lock() {
-            if mine.granules.first() == Some(&granule) {
-                mine.hint = index;
-            }
+        if let Ok(mut mine) = mine.try_lock()
+            && mine.granules.first() == Some(&granule)
+        {
+            mine.hint = index;
         }
     }
 

@@ -1,7 +1,8 @@
 #![allow(unsafe_code)]
 //! For tests only: a forked copy of the test process that does one thing and can be killed while it does.
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::ptrace;
+use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +43,35 @@ impl Copy {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Runs `body` in a forked copy and stops it after every instruction to call `look`; gives how many instructions there
+/// were, or `None` where tracing is forbidden.
+pub(crate) fn step(body: impl FnOnce(), mut look: impl FnMut()) -> Option<usize> {
+    const FORBIDDEN: i32 = 77;
+    let child = copy(|| {
+        if ptrace::traceme().is_err() {
+            // SAFETY: as in `copy`.
+            unsafe { libc::_exit(FORBIDDEN) }
+        }
+        raise(Signal::SIGSTOP).unwrap();
+        body();
+    });
+    let pid = child.0.unwrap();
+    for steps in 0.. {
+        match waitpid(pid, None).unwrap() {
+            WaitStatus::Stopped(_, Signal::SIGTRAP | Signal::SIGSTOP) => {}
+            WaitStatus::Exited(_, FORBIDDEN) => return None,
+            WaitStatus::Exited(_, 0) => {
+                std::mem::forget(child);
+                return Some(steps);
+            }
+            other => panic!("{other:?}"),
+        }
+        look();
+        ptrace::step(pid, None).unwrap();
+    }
+    None
 }
 
 impl Drop for Copy {

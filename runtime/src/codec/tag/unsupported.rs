@@ -1,5 +1,5 @@
 //! Tags of types that cannot travel. They let the expansion type-check, so that the only message is the one of
-//! `probe::require`; no program that compiles ever uses them.
+//! `probe::Travels`; no program that compiles ever uses them.
 
 use super::Tag;
 use super::owned::tag_type;

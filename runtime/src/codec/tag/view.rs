@@ -1,4 +1,4 @@
-//! Tags of borrowed views — slices of plain data, text, paths — that are lent where they lie in a trusted message and
+//! Tags of borrowed views (slices of plain data, text, paths) that are lent where they lie in a trusted message and
 //! copied otherwise. Rely on `owned` for the format, which is the same.
 
 use std::borrow::Cow;
@@ -151,67 +151,5 @@ impl Tag for PathView {
     #[inline]
     fn lend<'h, 'm: 'h>(self, held: &'h mut Cow<'m, OsStr>) -> &'h Path {
         Path::new(&**held)
-    }
-}
-
-tag_type! {
-    /// A `Cow<'_, str>`: borrowed where a `&str` would be.
-    CowText
-}
-
-impl Tag for CowText {
-    type Of<'a> = Cow<'a, str>;
-    type Held<'m> = Cow<'m, str>;
-    const FIXED: Option<usize> = None;
-
-    #[inline]
-    fn hint(self, value: &Cow<'_, str>) -> usize {
-        COUNT + value.len()
-    }
-
-    #[inline]
-    fn put(self, value: &Cow<'_, str>, out: &mut Writer<'_>) -> Result<(), Error> {
-        put_text(value.as_bytes(), out)
-    }
-
-    #[inline]
-    fn get<'m>(self, from: &mut Reader<'m>) -> Result<Cow<'m, str>, Error> {
-        Str.get(from)
-    }
-
-    #[inline]
-    fn lend<'h, 'm: 'h>(self, held: &'h mut Cow<'m, str>) -> Cow<'h, str> {
-        std::mem::take(held)
-    }
-}
-
-tag_type! {
-    /// A `Cow<'_, [T]>` of plain values: borrowed where a slice would be.
-    CowBlock<T>
-}
-
-impl<T: Plain> Tag for CowBlock<T> {
-    type Of<'a> = Cow<'a, [T]>;
-    type Held<'m> = Cow<'m, [T]>;
-    const FIXED: Option<usize> = None;
-
-    #[inline]
-    fn hint(self, value: &Cow<'_, [T]>) -> usize {
-        block_hint(value)
-    }
-
-    #[inline]
-    fn put(self, value: &Cow<'_, [T]>, out: &mut Writer<'_>) -> Result<(), Error> {
-        put_block(value, out)
-    }
-
-    #[inline]
-    fn get<'m>(self, from: &mut Reader<'m>) -> Result<Cow<'m, [T]>, Error> {
-        Slice::<T>::default().get(from)
-    }
-
-    #[inline]
-    fn lend<'h, 'm: 'h>(self, held: &'h mut Cow<'m, [T]>) -> Cow<'h, [T]> {
-        std::mem::take(held)
     }
 }

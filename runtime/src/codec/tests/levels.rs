@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::*;
-use crate::codec::probe::{Probe, require};
+use crate::codec::probe::{Probe, Travels};
 use crate::codec::tag::name_of;
 
 struct NoSer;
@@ -55,6 +55,8 @@ fn every_type_gets_its_level() {
         &Path => "PathView" None;
         &OsStr => "OsView" None;
         Cow<'_, str> => "CowText" None;
+        Cow<'_, OsStr> => "CowOs" None;
+        Cow<'_, Path> => "CowPath" None;
         Cow<'_, [u32]> => "CowBlock" None;
         &u64 => "LentPlain" Some(8);
         &Padded => "LentPlain" Some(24);
@@ -95,6 +97,7 @@ fn every_type_gets_its_level() {
 
 #[test]
 fn what_may_travel_passes() {
+    fn require<T: ?Sized, G: Travels<T>>(_: &Probe<T>, _: G) {}
     macro_rules! pass {
         ($($ty:ty;)*) => {$( require(&Probe::<$ty>::NEW, tag!($ty)); )*};
     }

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! What is put is what is got: every level, both modes, even and odd addresses, bare and in frames.
 
 use std::borrow::Cow;
@@ -173,6 +174,8 @@ proptest! {
         view!(Cow<'_, str>, Cow::Borrowed(&a[..]));
         view!(&OsStr, OsStr::from_bytes(&b));
         view!(&Path, Path::new(&os));
+        view!(Cow<'_, OsStr>, Cow::Borrowed(OsStr::from_bytes(&b)));
+        view!(Cow<'_, Path>, Cow::Borrowed(Path::new(&os)));
         owned!(String, a);
         owned!(PathBuf, PathBuf::from(&os));
         owned!(OsString, os);

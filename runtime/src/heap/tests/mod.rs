@@ -12,6 +12,7 @@ mod processes;
 mod scribble;
 mod single;
 mod speed;
+mod steps;
 mod threads;
 
 /// A heap of its own.

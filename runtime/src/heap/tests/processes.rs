@@ -6,7 +6,8 @@ use std::time::Duration;
 
 #[test]
 fn killed_processes_leave_nothing_behind() {
-    let heap = heap(32 << 20);
+    // A low cap, so that memory is given back all the time.
+    let heap = heap_with_cap(32 << 20, 4 << 20);
     let table = heap.processes();
     let nobody = table.reserve(Some(heap.me())).unwrap();
     let mut random = Random(4242);

@@ -256,3 +256,26 @@ fn slots_have_generations() {
     assert_eq!(SlotId::unpack(0), None);
     assert_eq!(SlotId::unpack(u32::MAX), None);
 }
+
+#[test]
+fn a_run_is_no_longer_than_its_tails() {
+    // Nothing may lie idle here: whatever is freed loses its memory.
+    let heap = heap_with_cap(8 << 20, 0);
+    let dead = SlotId {
+        index: 3,
+        generation: 1,
+    };
+    let cut = heap.alloc(2 * GRANULE as usize, 8).unwrap();
+    let next = heap.alloc(2 * GRANULE as usize, 8).unwrap();
+    assert_eq!(next.offset, cut.offset + cut.size as u64);
+    stamp(heap, next, 1);
+    // As if its owner had been killed while it was taking four granules, of which two are another's by now.
+    let (granule, _) = heap.segment.granule_of(cut.offset).unwrap();
+    let word = super::super::word::Word::busy(dead, 4, super::super::word::Resident::Full);
+    heap.segment.table()[granule].store(word.0, Ordering::Relaxed);
+    heap.adopt(dead);
+    assert_stamped(heap, next, 1);
+    heap.free(next.offset).unwrap();
+    assert_eq!(heap.stats().idle_bytes, 0);
+    assert_empty(heap);
+}
