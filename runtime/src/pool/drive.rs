@@ -182,7 +182,8 @@ impl Shared {
 
     /// Leaves the lead, if this thread has it, to a follower or the keeper.
     fn step_down(&self, mut lead: MutexGuard<'_, Lead>, me: Leader) {
-        if lead.leader != me {
+        // Where nobody leads, this thread may have been woken to: it hands on what it has no use for.
+        if lead.leader != me && lead.leader != Leader::Nobody {
             return self.unlock(lead);
         }
         lead.leader = Leader::Nobody;
