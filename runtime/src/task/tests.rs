@@ -144,7 +144,7 @@ impl Run {
 fn a_task_is_still_called_like_its_function() {
     assert_eq!(square(3), 9);
     assert_eq!([1, 2].map(*square), [1, 4]);
-    assert_eq!(dot(&[1.0, 2.0], &vec![3.0, 4.0]), 11.0);
+    assert_eq!(dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
     nothing();
     assert_eq!(format!("{square:?}"), "square");
 }
@@ -154,7 +154,7 @@ fn items_of_every_kind_travel() {
     let ran = run(square, &[1, 2, 3]);
     assert_eq!(ran.values(square), [1, 4, 9]);
     assert_eq!(ran.done, 3);
-    let rows = vec![vec![1.0, 2.0], vec![3.0]];
+    let rows = [vec![1.0, 2.0], vec![3.0]];
     let items: Vec<_> = rows.iter().map(|row| (row, &rows[0])).collect();
     assert_eq!(run(dot, &items).values(dot), [5.0, 3.0]);
     assert_eq!(run(dot, &[([1.0].as_slice(), &[2.0])]).values(dot), [2.0]);
@@ -329,7 +329,7 @@ fn items_are_anything_to_iterate_over() {
     let (texts, vecs) = (vec![String::from("a")], vec![vec![1.0]]);
     assert_eq!(count(square, 1..=10), 80);
     assert_eq!(count(square, [1, 2, 3]), 24);
-    assert_eq!(count(square, &[1, 2, 3]), 24);
+    assert_eq!(count(square, &vec![1, 2, 3]), 24);
     assert_eq!(count(add, vec![(1, 2), (3, 4)]), 32);
     assert_eq!(count(add, [1, 2].iter().map(|x| (x, 7))), 32);
     assert!(count(words, texts.iter().map(|text| (text, 1))) > 0);

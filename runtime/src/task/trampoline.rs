@@ -11,6 +11,7 @@ use super::reduce::Reduce;
 use super::report::Report;
 use super::{Codec, ParamsCodec, ResultTag, Task, panic};
 use crate::codec::{Reader, Writer};
+use crate::error::Error;
 
 /// Items of one task that stand one after another in one message.
 pub(crate) struct Batch<'b, 'm, 's> {
@@ -207,7 +208,7 @@ fn no_room() -> Report {
 }
 
 #[cold]
-fn cannot_decode(error: crate::Error) -> Report {
+fn cannot_decode(error: Error) -> Report {
     Report::Decode(format!(
         "the arguments cannot be decoded: {}",
         error.message()
@@ -215,7 +216,7 @@ fn cannot_decode(error: crate::Error) -> Report {
 }
 
 #[cold]
-fn cannot_encode(error: crate::Error) -> Report {
+fn cannot_encode(error: Error) -> Report {
     Report::Encode(format!("the result cannot be encoded: {}", error.message()))
 }
 
@@ -223,7 +224,7 @@ fn cannot_encode(error: crate::Error) -> Report {
 #[inline(always)]
 fn next<'m, C: ParamsCodec, const FRAMED: bool>(
     from: &mut Reader<'m>,
-) -> Result<Reader<'m>, crate::Error> {
+) -> Result<Reader<'m>, Error> {
     if FRAMED {
         from.frame()
     } else {
@@ -262,7 +263,7 @@ fn write_framed<T: Task, G: ResultTag<T>>(
     result: G,
     value: &T::Output,
     out: &mut Writer<'_>,
-) -> Result<(), crate::Error> {
+) -> Result<(), Error> {
     let frame = out.begin_frame()?;
     out.reserve(result.hint(value))?;
     result.put(value, out)?;
