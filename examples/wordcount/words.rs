@@ -69,11 +69,32 @@ impl Words {
 
     /// The `limit` most frequent words with their counts, largest first, ties by word.
     pub fn most_frequent(&self, limit: usize) -> Vec<(u64, String)> {
+        if limit == 0 {
+            return Vec::new();
+        }
+        // Only words that can be among them are worth unpacking: those with the count of the last place, or more.
+        let mut counts: Vec<u64> = self
+            .packed
+            .values()
+            .chain(self.long.values())
+            .copied()
+            .collect();
+        let enough = match counts.len().checked_sub(limit) {
+            Some(at) if at > 0 => *counts.select_nth_unstable(at).1,
+            _ => 0,
+        };
         let packed = self
             .packed
             .iter()
-            .map(|(&letters, &count)| (count, unpack(letters)));
-        let long = self.long.iter().map(|(word, &count)| (count, word.clone()));
+            .map(|(&letters, &count)| (count, letters));
+        let packed = packed
+            .filter(|(count, _)| *count >= enough)
+            .map(|(count, letters)| (count, unpack(letters)));
+        let long = self
+            .long
+            .iter()
+            .filter(|(_, count)| **count >= enough)
+            .map(|(word, &count)| (count, word.clone()));
         let mut ranking: Vec<(u64, String)> = packed.chain(long).collect();
         ranking.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         ranking.truncate(limit);
