@@ -125,7 +125,7 @@ impl Shared {
                 continue;
             }
             spinning = None;
-            lead = self.sleep(lead, deadline);
+            lead = self.sleep(lead, me, deadline);
         }
     }
 
@@ -133,6 +133,7 @@ impl Shared {
     fn sleep<'a>(
         &'a self,
         mut lead: MutexGuard<'a, Lead>,
+        me: Leader,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Lead> {
         let Some(sleep) = lead.core.engine.prepare_sleep() else {
@@ -147,7 +148,10 @@ impl Shared {
             })),
         }
         let mut lead = self.lock();
-        lead.core.engine.awake();
+        // Whoever has taken the lead meanwhile may be asleep itself, and must be rung.
+        if lead.leader == me {
+            lead.core.engine.awake();
+        }
         lead
     }
 
@@ -203,6 +207,10 @@ impl Shared {
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.unpark();
+            // It may still sleep on the bell from when it had the lead.
+            if let Some(bell) = self.bell {
+                bell.ring_anyway();
+            }
         }
     }
 
@@ -232,7 +240,7 @@ impl Shared {
                 self.unlock(lead);
                 lead = self.lock();
             } else if lead.core.is_unattended() {
-                lead = self.sleep(lead, None);
+                lead = self.sleep(lead, Leader::Keeper, None);
             }
         }
         if lead.leader == Leader::Keeper {
