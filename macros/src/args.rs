@@ -3,6 +3,7 @@
 //! Relies on `errors` only. What the keys mean is said by the macro that asks.
 
 use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
+use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
 use syn::{LitStr, Path};
@@ -12,6 +13,7 @@ use crate::errors::Errors;
 /// One `key = value`.
 pub(crate) struct Arg {
     pub(crate) key: Ident,
+    /// Empty where there is only the key.
     pub(crate) value: TokenStream,
 }
 
@@ -22,11 +24,19 @@ impl Arg {
         if literal.is_none() {
             let key = &self.key;
             errors.on(
-                &self.value,
+                self.place(),
                 format_args!("`{key}` needs a string: `{key} = {example}`"),
             );
         }
         literal
+    }
+
+    /// What an error about the value underlines.
+    fn place(&self) -> TokenStream {
+        match self.value.is_empty() {
+            true => self.key.to_token_stream(),
+            false => self.value.clone(),
+        }
     }
 
     /// The value as the path of this library's crate.
@@ -37,7 +47,7 @@ impl Arg {
         };
         if path.is_err() {
             errors.on(
-                &self.value,
+                self.place(),
                 "`crate` needs the path under which this crate knows `mp`: `crate = other_name`",
             );
         }
@@ -72,21 +82,19 @@ pub(crate) fn read(tokens: TokenStream, example: &str, errors: &mut Errors) -> V
 fn read_one(chunk: TokenStream, example: &str, errors: &mut Errors) -> Option<Arg> {
     let parser = |input: syn::parse::ParseStream<'_>| {
         let key = input.call(Ident::parse_any)?;
-        let equals = input.parse::<Option<syn::Token![=]>>()?;
-        Ok((key, equals.is_some(), input.parse::<TokenStream>()?))
+        if !input.is_empty() {
+            input.parse::<syn::Token![=]>()?;
+        }
+        Ok(Arg {
+            key,
+            value: input.parse::<TokenStream>()?,
+        })
     };
-    let Ok((key, equals, value)) = parser.parse2(chunk.clone()) else {
+    let arg = parser.parse2(chunk.clone()).ok();
+    if arg.is_none() {
         errors.on(chunk, format_args!("expected `{example}`"));
-        return None;
-    };
-    if !equals || value.is_empty() {
-        errors.on(
-            &key,
-            format_args!("`{key}` needs a value: `{key} = …`, as in `{example}`"),
-        );
-        return None;
     }
-    Some(Arg { key, value })
+    arg
 }
 
 /// Cuts at the commas that are in no bracket; `<` and `>` count as brackets (`total = <f64, u32>`).
@@ -134,6 +142,22 @@ pub(crate) fn milliseconds(text: &LitStr) -> Option<u64> {
     number.checked_mul(unit).filter(|&time| time > 0)
 }
 
+/// `tokens` as if they stood at `place`: an error in them is shown there. Names in them are found as before.
+pub(crate) fn located_at(tokens: TokenStream, place: Span) -> TokenStream {
+    let relocated = tokens.into_iter().map(|mut token| {
+        if let TokenTree::Group(group) = &token {
+            let inside = located_at(group.stream(), place);
+            let mut moved = proc_macro2::Group::new(group.delimiter(), inside);
+            moved.set_span(group.span());
+            token = TokenTree::Group(moved);
+        }
+        let span = token.span().located_at(place);
+        token.set_span(span);
+        token
+    });
+    relocated.collect()
+}
+
 /// An identifier that is written by the macro but stands at `place`: lints about names leave it alone, while messages
 /// and editors still show the user's own token.
 pub(crate) fn ident_at(name: &str, place: Span) -> Ident {
@@ -161,12 +185,12 @@ mod tests {
         let (known, errors) = keys(quote!(name = "a", crate = x::y, total = <f64, (u8, u8)>));
         assert_eq!(known, ["name", "crate", "total"]);
         assert!(errors.is_empty());
-        let (known, errors) = keys(quote!(name, 3, retries = 2, name = "x", name = "y",));
-        assert_eq!(known, ["retries", "name"]);
+        let (known, errors) = keys(quote!(more, 3, a b, retries = 2, name = "x", name = "y",));
+        assert_eq!(known, ["more", "retries", "name"]);
         assert_eq!(
             errors,
             [
-                "`name` needs a value: `name = …`, as in `name = \"…\"`",
+                "expected `name = \"…\"`",
                 "expected `name = \"…\"`",
                 "`name` is given more than once",
             ]

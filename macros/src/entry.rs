@@ -94,12 +94,14 @@ pub(crate) fn main(input: TokenStream) -> TokenStream {
     let private = quote!(#krate::__private);
     let (items, run) = match form {
         Form::Path(path) => {
-            let check = quote_spanned!(path.span()=> #private::main_function(#path));
+            let check = args::located_at(quote!(#private::main_function), path.span());
+            let check = quote_spanned!(path.span()=> #check(#path));
             (TokenStream::new(), check)
         }
         Form::Whole(function) => {
             let name = &function.sig.ident;
-            let check = quote_spanned!(name.span()=> #private::main_function(#name));
+            let check = args::located_at(quote!(#private::main_function), name.span());
+            let check = quote_spanned!(name.span()=> #check(#name));
             (quote!(#function), check)
         }
         Form::Statements(statements) => (body(&private, statements), quote!(__mp_body)),

@@ -145,9 +145,9 @@ fn fields(fields: &Fields, private: &TokenStream) -> Parts {
                 || 0 #(+ ::core::mem::size_of::<#types>())* != ::core::mem::size_of::<Self>()
         },
         valid: quote! {
-            true #(&& #private::valid_field::<#types>(__mp_bytes, ::core::mem::offset_of!(Self, #members)))*
+            true #(&& <#types as #private::Plain>::valid_at(__mp_bytes, ::core::mem::offset_of!(Self, #members)))*
         },
-        scrub: quote!(#(__mp_at.field::<#types>(::core::mem::offset_of!(Self, #members));)*),
+        scrub: quote!(#(<#types as #private::Plain>::scrub_at(__mp_at, ::core::mem::offset_of!(Self, #members));)*),
     }
 }
 
@@ -255,7 +255,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("__mp_at.field::<T>(::core::mem::offset_of!(Self,b));"),
+            text.contains(
+                "<Tas::mp::__private::Plain>::scrub_at(__mp_at,::core::mem::offset_of!(Self,b));"
+            ),
             "{text}"
         );
         let text = plain(quote!(

@@ -26,6 +26,15 @@ pub(crate) fn task(args: TokenStream, item: TokenStream) -> TokenStream {
             return quote!(#item #errors);
         }
     };
+    // On refusal the function stays, but an attribute of ours on a parameter would be an error of its own.
+    let mut kept = function.clone();
+    for input in &mut kept.sig.inputs {
+        if let syn::FnArg::Typed(input) = input {
+            input
+                .attrs
+                .retain(|attribute| !attribute.path().is_ident("state"));
+        }
+    }
     match model::Model::new(args, function) {
         // A mistake among the arguments alone does not unmake the task: its uses need no second error.
         Ok(model) => {
@@ -35,7 +44,7 @@ pub(crate) fn task(args: TokenStream, item: TokenStream) -> TokenStream {
         }
         Err(refused) => {
             let (errors, refused) = (errors.into_tokens(), refused.into_tokens());
-            quote!(#item #errors #refused)
+            quote!(#kept #errors #refused)
         }
     }
 }

@@ -11,7 +11,9 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::process::{ExitCode, Termination};
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::error::{Error, Failure, Kind, Result};
 use crate::heap::{self, SlotId};
@@ -165,7 +167,13 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
             OwnedFd::from_raw_fd(order.lifeline),
         )
     };
+    // What a task starts is not to inherit it.
+    fcntl(&heap, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
+        .map_err(|cause| Error::system("cannot keep the heap's descriptor to itself", cause))?;
     let heap = heap::attach(heap, order.slot.index, order.slot.generation)?;
+    // Before the lifeline can end this process: whoever is left can tell by it when the slot is free again.
+    let slot = heap.processes().slot(order.slot)?;
+    slot.pid.store(std::process::id(), Ordering::Release);
     let armed =
         lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
     // Open as long as the process: its close would disarm it.
@@ -221,10 +229,7 @@ fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
         .slot(slot)?
         .parent()
         .ok_or_else(|| Error::new(Kind::Protocol, "the child's slot names no parent"))?;
-    let pid = table
-        .slot(parent)?
-        .pid
-        .load(std::sync::atomic::Ordering::Relaxed);
+    let pid = table.slot(parent)?.pid.load(Ordering::Relaxed);
     let name = match Record::of(heap, parent).and_then(|record| record.launch()) {
         Ok(launch) => launch.identity.name,
         Err(_) => "MainProcess".into(),
@@ -243,10 +248,20 @@ fn note_overflow() {
 }
 
 fn note_panic(report: &Report) {
+    // What std says of a panic that cannot unwind any further would hide the panic itself.
+    if matches!(report, Report::Panic { message, .. } if AFTER_A_PANIC.contains(&message.as_str()))
+    {
+        return;
+    }
     if let Some(record) = RECORD.get() {
         record.publish_panic(&report.to_bytes());
     }
 }
+
+const AFTER_A_PANIC: [&str; 2] = [
+    "panic in a destructor during cleanup",
+    "panic in a function that cannot unwind",
+];
 
 /// Runs the one task of a child; gives its exit code.
 fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {

@@ -96,7 +96,8 @@ pub(crate) fn get() -> Option<&'static Session> {
     SESSION.get().filter(|_| !memory::forked())
 }
 
-fn forked() -> Error {
+/// The error of every call in a copy of the process that the program made by its own `fork`.
+pub(crate) fn forked() -> Error {
     Error::new(
         Kind::Forked,
         "this process is a copy that the program made by its own fork: it shares nothing with the session; \
@@ -134,6 +135,8 @@ fn open_root() -> Result<&'static Session, Error> {
         .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
     let heap = heap::create(None)?;
     let me = heap.me();
+    let slot = heap.processes().slot(me)?;
+    slot.pid.store(std::process::id(), Ordering::Relaxed);
     if nix::unistd::gettid() == nix::unistd::getpid() {
         heap.processes().link_liveness(me)?;
     }

@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 use crate::heap::SlotId;
 use crate::session::{self, Door, Session, VARIABLE};
 use crate::sys::child::{self, Exec};
+use crate::sys::program;
 
 /// How a child is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,9 @@ pub(crate) fn reexec(
     slot: SlotId,
     settings: &Settings,
 ) -> Result<(u32, OwnedFd), Error> {
+    // A program may have closed them since the session was opened; what is opened next must not take their place.
+    program::fill_standard_descriptors()
+        .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
     let lifeline = session
         .lifeline()
         .map_err(|cause| Error::system("cannot make the lifeline pipe", cause))?;
@@ -78,7 +82,7 @@ pub(crate) fn execute(
     let mut envp = Vec::new();
     let changed = |key: &OsStr| settings.env.iter().any(|(name, _)| name == key);
     let own = std::env::vars_os()
-        .filter(|(key, _)| key != VARIABLE && !changed(key))
+        .filter(|(key, _)| !changed(key))
         .map(|(key, value)| (key, Some(value)));
     // The last word on a variable counts.
     let last = settings.env.iter().enumerate().filter(|(index, (key, _))| {
@@ -87,7 +91,8 @@ pub(crate) fn execute(
             .any(|(later, _)| later == key)
     });
     for (key, value) in own.chain(last.map(|(_, pair)| pair.clone())) {
-        if let Some(value) = value {
+        // Ours is the one word on this variable.
+        if let Some(value) = value.filter(|_| key != VARIABLE) {
             let mut pair = key;
             pair.push("=");
             pair.push(value);
@@ -121,9 +126,8 @@ pub(crate) fn execute(
             Some(code) if code == nix::errno::Errno::EMFILE as i32 => {
                 "; the limit on open files (ulimit -n) is reached"
             }
-            Some(code)
-                if code == nix::errno::Errno::ENOENT as i32
-                    && !Path::new("/proc/self/exe").exists() =>
+            _ if cause.kind() == std::io::ErrorKind::NotFound
+                && !Path::new("/proc/self").exists() =>
             {
                 "; /proc is not mounted"
             }

@@ -8,11 +8,13 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
 use crate::error::Error;
-use crate::process::family;
+use crate::process::{family, graves};
 use crate::session;
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
@@ -63,8 +65,8 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
             LIFELINE.get_or_init(|| fresh)
         }
     };
-    let (mut output, output_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
-    let (mut report, report_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
+    let (output, output_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
+    let (report, report_end) = io::pipe().map_err(|cause| system("make a pipe", cause))?;
     let mut settings = Settings::default();
     let copy = output_end
         .try_clone()
@@ -88,12 +90,8 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
 
     let limit = Duration::from_millis(entry.timeout_ms());
     let deadline = Instant::now() + limit;
-    let pump = std::thread::spawn(move || {
-        // Ends when the last process that inherited the stream is gone.
-        let mut bytes = Vec::new();
-        let _ = output.read_to_end(&mut bytes);
-        bytes
-    });
+    let output = Pump::start(output);
+    let report = Pump::start(report);
     let ended =
         child::poll_readable(&pidfd, Some(deadline)).map_err(|cause| system("wait", cause))?;
     let late = (!ended).then(|| describe(&processes_of(pid)));
@@ -103,10 +101,14 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
     }
     let exit = child::wait(&pidfd).map_err(|cause| system("wait", cause))?;
     let left = leftovers(pid);
-    let mut told = String::new();
-    let _ = report.read_to_string(&mut told);
-    let output = pump.join().unwrap_or_default();
-    print!("{}", String::from_utf8_lossy(&output));
+    let (told, _) = report.finish();
+    let (output, whole) = output.finish();
+    print!("{output}");
+    if !whole {
+        return Err(
+            "a process that the test started has left the test's session and still holds its output".into(),
+        );
+    }
 
     if let Some(running) = late {
         return Err(format!(
@@ -128,6 +130,38 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
             crate::error::signal_name(number)
         )),
         Exit::Unknown => Err("the status of the test's process was taken by other code".into()),
+    }
+}
+
+/// Reads a pipe on a thread of its own, so that whoever writes it never waits for us.
+struct Pump {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: mpsc::Receiver<()>,
+}
+
+impl Pump {
+    fn start(mut pipe: io::PipeReader) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let (done, end) = mpsc::channel();
+        let into = Arc::clone(&bytes);
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            // The pipe ends when the last process that inherited it is gone.
+            while let Ok(read @ 1..) = pipe.read(&mut piece) {
+                let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);
+                bytes.extend_from_slice(&piece[..read]);
+            }
+            drop(done);
+        });
+        Pump { bytes, end }
+    }
+
+    /// All that was written, and whether the pipe has ended. The processes that should hold it are gone by now: another one
+    /// is not waited for.
+    fn finish(self) -> (String, bool) {
+        let ended = self.end.recv_timeout(GRACE) == Err(mpsc::RecvTimeoutError::Disconnected);
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        (String::from_utf8_lossy(&bytes).into_owned(), ended)
     }
 }
 
@@ -302,8 +336,13 @@ pub(crate) fn be_test(order: TestOrder) -> ! {
             OwnedFd::from_raw_fd(order.report),
         )
     };
+    // What the test starts is not to inherit it.
+    let closed = fcntl(&report, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC));
     let mut report = std::fs::File::from(report);
-    let verdict = judge(lifeline, &order.name);
+    let verdict = match closed {
+        Ok(_) => judge(lifeline, &order.name),
+        Err(cause) => Err(format!("cannot keep a descriptor from children: {cause}")),
+    };
     if let Err(text) = &verdict {
         let _ = report.write_all(text.as_bytes());
     }
@@ -348,6 +387,10 @@ fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
             "the test left children or zombies behind: pids {}",
             children.join(", ")
         ));
+    }
+    // Grandchildren whose parent was killed are dying; their memory is given back when they are gone.
+    if !graves::settle(session.heap, Instant::now() + GRACE) {
+        return Err("descendants of a process that was killed are still alive".into());
     }
     let after =
         Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;

@@ -10,7 +10,7 @@ use syn::spanned::Spanned as _;
 use syn::{Attribute, ItemFn, Type};
 
 use super::model::{Model, Output, bare, one_deeper};
-use crate::args::ident_at;
+use crate::args::{ident_at, located_at};
 
 /// How many levels the probe has: one `&` each.
 const LEVELS: usize = 6;
@@ -26,6 +26,10 @@ pub(super) fn expand(model: &Model) -> TokenStream {
     let vis = &model.function.vis;
     let struct_vis = one_deeper(vis);
     let (outer, docs) = (&model.outer, documentation(&model.function));
+    // All of it stands at the user's name: that is where messages about the constant point.
+    let declaration = quote_spanned! {constant.span()=>
+        const #constant: #hidden::#constant = #hidden::#constant;
+    };
     let warnings = model
         .useless
         .iter()
@@ -43,7 +47,7 @@ pub(super) fn expand(model: &Model) -> TokenStream {
         #(#cfgs)*
         #(#outer)*
         #[doc = #docs]
-        #vis const #constant: #path = #path;
+        #vis #declaration
         #(#cfgs)*
         #deref
         #(#cfgs)*
@@ -89,7 +93,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     let params: Vec<&Type> = model.params.iter().map(|param| &param.named).collect();
     let output = value_type(&model.output);
     let refs = match params.len() {
-        0 => quote!(()),
+        0 => quote!(*__mp_input),
         1 => quote!((__mp_input,)),
         count => {
             let fields = (0..count).map(syn::Index::from);
@@ -100,14 +104,15 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         1 => quote!(#(#params)*),
         _ => quote!((#(#params),*)),
     };
-    let tags = model.params.iter().map(|param| {
-        let probe = probe(&private, &param.open);
-        quote_spanned!(param.open.span()=> #private::parameter(#probe))
-    });
-    let result = {
-        let probe = probe(&private, &output);
-        quote_spanned!(output.span()=> #private::result(#probe))
+    let tags = model
+        .params
+        .iter()
+        .map(|param| checked_tag("parameter", &private, &param.open));
+    let tags = match params.len() {
+        0 => quote!(#private::no_parameters()),
+        _ => quote!((#(#tags,)*)),
     };
+    let result = checked_tag("result", &private, &output);
     let name = match &model.name {
         Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
@@ -119,13 +124,10 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             let () = #call;
             ::core::result::Result::Ok(())
         },
+        Output::Never => call,
         Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
         Output::Fallible { error, .. } => {
-            let check = quote_spanned!(error.span()=> #private::is_failure::<#error>());
-            quote! {
-                #check;
-                #private::failure(#call)
-            }
+            located_at(quote!(#private::failure(#call)), error.span())
         }
     };
     let reducer = (params.len() == 2).then(|| {
@@ -155,7 +157,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             }
             fn codec() -> impl #private::Codec<Self> {
                 use #private::levels::*;
-                (#(#tags,)*)
+                #tags
             }
             fn result() -> impl #private::ResultTag<Self> {
                 use #private::levels::*;
@@ -170,15 +172,37 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     }
 }
 
-/// `&&…&Probe::<T>::NEW`: the first level that fits the type answers.
-fn probe(private: &TokenStream, ty: &Type) -> TokenStream {
+/// `parameter(&Probe::<T>::NEW, (&&…&Probe::<T>::NEW).tag())`: the first level that fits the type answers, and the function
+/// checks that it is not the last. The tokens of the second argument lie from the first token of the type to the
+/// last, so that an error underlines the type.
+fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
+    let tokens = || ty.to_token_stream().into_iter();
+    let first = tokens()
+        .next()
+        .map_or_else(Span::call_site, |token| token.span());
+    let last = tokens().last().map_or(first, |token| token.span());
+    let check = Ident::new(check, Span::call_site());
     let ands = std::iter::repeat_n(quote!(&), LEVELS);
-    quote!(&#private::Probe::<#ty>::NEW, (#(#ands)* #private::Probe::<#ty>::NEW).tag())
+    let (begin, private) = (
+        located_at(quote!(#(#ands)*), first),
+        located_at(private.clone(), first),
+    );
+    let probe = {
+        let head = located_at(quote!(Probe::), first);
+        let tail = located_at(quote!(::NEW), first);
+        quote!(#private::#head<#ty>#tail)
+    };
+    let mut asked =
+        proc_macro2::Group::new(proc_macro2::Delimiter::Parenthesis, quote!(#begin #probe));
+    asked.set_span(Span::call_site().located_at(first));
+    let call = located_at(quote!(.tag()), last);
+    let check = located_at(quote!(#check), first);
+    quote!(#private::#check(&#probe, #asked #call))
 }
 
 fn value_type(output: &Output) -> Type {
     match output {
-        Output::Unit => syn::parse_quote!(()),
+        Output::Unit | Output::Never => syn::parse_quote!(()),
         Output::Value(value) | Output::Fallible { value, .. } => (**value).clone(),
     }
 }
@@ -213,12 +237,11 @@ fn calls(model: &Model, path: &TokenStream) -> TokenStream {
 fn useless(attribute: &Attribute, cfgs: &[Attribute]) -> TokenStream {
     let word = attribute.path().to_token_stream().to_string();
     let note = format!("`#[{word}]` has no effect on a task, because it is called through a value");
-    let name = Ident::new(&word, attribute.path().span());
+    let name = ident_at(&word, attribute.path().span());
     quote_spanned! {attribute.path().span()=>
         #(#cfgs)*
         const _: () = {
             #[deprecated(note = #note)]
-            #[allow(non_upper_case_globals)]
             const #name: () = ();
             #name
         };

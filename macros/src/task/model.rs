@@ -41,8 +41,10 @@ pub(super) struct Param {
 
 /// What a task gives.
 pub(super) enum Output {
-    /// Nothing, or it never returns.
+    /// Nothing.
     Unit,
+    /// Nothing, because it never returns.
+    Never,
     /// A value, whatever it is.
     Value(Box<Type>),
     /// `Result<T, Failure>`: the caller gets `T`.
@@ -234,8 +236,8 @@ fn output(function: &ItemFn, errors: &mut Errors) -> Output {
     let ReturnType::Type(_, ty) = &function.sig.output else {
         return Output::Unit;
     };
-    if matches!(&**ty, Type::Never(_)) {
-        return Output::Unit;
+    if matches!(types::bare(ty), Type::Never(_)) {
+        return Output::Never;
     }
     types::check_result(ty, errors);
     match types::fallible(ty) {

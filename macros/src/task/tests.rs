@@ -147,6 +147,24 @@ fn every_refusal_names_its_reason_and_keeps_the_function() {
         ),
         (
             quote!(
+                fn f(x: Option<&str>) {}
+            ),
+            "only a whole argument can be borrowed",
+        ),
+        (
+            quote!(
+                fn f(x: &[(u8, &str)]) {}
+            ),
+            "only a whole argument can be borrowed",
+        ),
+        (
+            quote!(
+                fn f(x: &Cow<'_, str>) {}
+            ),
+            "only a whole argument can be borrowed",
+        ),
+        (
+            quote!(
                 fn f(x: Self) {}
             ),
             "knows no `Self`",
@@ -201,8 +219,9 @@ fn every_refusal_names_its_reason_and_keeps_the_function() {
         let errors = errors(quote!(), item.clone());
         assert_eq!(errors.len(), 1, "{item}: {errors:?}");
         assert!(errors[0].contains(reason), "{item}: {errors:?}");
-        let kept = task(quote!(), item.clone()).to_string();
-        assert!(kept.starts_with(&item.to_string()), "{kept}");
+        let kept = expansion(item.clone());
+        let item = item.to_string().replace(' ', "").replace("#[state]", "");
+        assert!(kept.starts_with(&item), "{kept}");
         assert!(!kept.contains("__mp_task"), "{kept}");
     }
 }
@@ -231,7 +250,8 @@ fn a_wrong_argument_does_not_unmake_the_task() {
             quote!(total = <f64, u8>),
             "named instances of a generic function (`total = <…>`) are not there yet",
         ),
-        (quote!(name), "`name` needs a value"),
+        (quote!(name), "`name` needs a string"),
+        (quote!(retry), "unknown argument `retry`"),
         (quote!(name = 3), "`name` needs a string"),
         (quote!(name = " "), "cannot be empty"),
         (quote!(crate = 3), "`crate` needs the path"),
@@ -260,19 +280,19 @@ fn a_wrong_argument_does_not_unmake_the_task() {
 #[test]
 fn types_lose_their_own_lifetimes() {
     let text = expansion(quote!(
-        fn f<'x>(a: &'x str, b: &[Cow<'_, str>], c: u8) {}
+        fn f<'x>(a: &'x str, b: Cow<'_, str>, c: u8) {}
     ));
     assert!(
-        text.contains("typeInput<'a>=(&'astr,&'a[Cow<'a,str>],u8);"),
+        text.contains("typeInput<'a>=(&'astr,Cow<'a,str>,u8);"),
         "{text}"
     );
     assert!(
-        text.contains("typeParams<'a>=(&'astr,&'a[Cow<'a,str>],u8,);"),
+        text.contains("typeParams<'a>=(&'astr,Cow<'a,str>,u8,);"),
         "{text}"
     );
     assert!(text.contains("Probe::<&'_str>::NEW"), "{text}");
     assert!(
-        text.contains("typeTarget=for<'x>fn(&'xstr,&[Cow<'_,str>],u8);"),
+        text.contains("typeTarget=for<'x>fn(&'xstr,Cow<'_,str>,u8);"),
         "{text}"
     );
     let text = expansion(quote!(

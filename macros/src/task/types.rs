@@ -37,22 +37,57 @@ pub(super) fn with_lifetime(ty: &Type, lifetime: &str) -> Type {
     ty
 }
 
+/// The type itself, without the groups that macros and parentheses put around it.
+pub(super) fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        other => other,
+    }
+}
+
 /// Reports what a parameter's type cannot contain.
 pub(super) fn check_parameter(ty: &Type, errors: &mut Errors) {
-    if let Type::Reference(reference) = ty
-        && let Some(mutable) = &reference.mutability
-    {
-        errors.on(
-            mutable,
-            "a task gets a copy of its arguments, so a change through `&mut` would be lost: \
-             take the value, and return it",
-        );
-    }
-    let mut visitor = Check {
+    let ty = bare(ty);
+    let mut check = Check {
         errors,
         parameter: true,
     };
-    visitor.visit_type(ty);
+    match ty {
+        Type::Reference(reference) => {
+            if let Some(mutable) = &reference.mutability {
+                check.errors.on(
+                    mutable,
+                    "a task gets a copy of its arguments, so a change through `&mut` would be lost: \
+                     take the value, and return it",
+                );
+            }
+            if let Some(lifetime) = &reference.lifetime {
+                check.static_lifetime(lifetime);
+            }
+            Inside(check).visit_type(&reference.elem);
+        }
+        Type::Path(path) => {
+            check.path(path);
+            let mut inside = Inside(check);
+            let arguments = path.path.segments.iter().map(|segment| &segment.arguments);
+            for argument in arguments {
+                let syn::PathArguments::AngleBracketed(arguments) = argument else {
+                    inside.visit_path_arguments(argument);
+                    continue;
+                };
+                for argument in &arguments.args {
+                    match argument {
+                        syn::GenericArgument::Lifetime(lifetime) => {
+                            inside.0.static_lifetime(lifetime)
+                        }
+                        other => inside.visit_generic_argument(other),
+                    }
+                }
+            }
+        }
+        other => Inside(check).visit_type(other),
+    }
 }
 
 /// Reports what a result's type cannot contain.
@@ -67,6 +102,37 @@ pub(super) fn check_result(ty: &Type, errors: &mut Errors) {
 struct Check<'e> {
     errors: &'e mut Errors,
     parameter: bool,
+}
+
+impl Check<'_> {
+    fn static_lifetime(&mut self, lifetime: &Lifetime) {
+        if lifetime.ident == "static" {
+            self.errors.on(
+                lifetime,
+                "what a task borrows lives as long as the call, not `'static`: leave the lifetime out",
+            );
+        }
+    }
+
+    fn path(&mut self, ty: &syn::TypePath) {
+        if ty
+            .path
+            .segments
+            .first()
+            .is_some_and(|first| first.ident == "Self")
+        {
+            self.errors.on(
+                ty,
+                "a task is a free function, it knows no `Self`: write the type's name",
+            );
+        }
+        if self.parameter && ends_in(ty, "Cow") && hides_lifetime(ty) {
+            self.errors.on(
+                ty,
+                "this hides a lifetime, and a task must show it: write `Cow<'_, …>`",
+            );
+        }
+    }
 }
 
 impl Visit<'_> for Check<'_> {
@@ -91,33 +157,22 @@ impl Visit<'_> for Check<'_> {
     }
 
     fn visit_type_reference(&mut self, reference: &syn::TypeReference) {
-        if !self.parameter {
-            let instead = match &*reference.elem {
-                Type::Path(path) if path.path.is_ident("str") => "`String`",
-                Type::Path(path) if ends_in(path, "Path") => "`PathBuf`",
-                Type::Slice(_) => "`Vec`",
-                _ => "the value itself",
-            };
-            self.errors.on(
-                reference.and_token,
-                format_args!(
-                    "a task's result is sent to another process and cannot be borrowed: return {instead}"
-                ),
-            );
-            return;
-        }
-        visit::visit_type_reference(self, reference);
+        let instead = match &*reference.elem {
+            Type::Path(path) if path.path.is_ident("str") => "`String`",
+            Type::Path(path) if ends_in(path, "Path") => "`PathBuf`",
+            Type::Slice(_) => "`Vec`",
+            _ => "the value itself",
+        };
+        self.errors.on(
+            reference.and_token,
+            format_args!(
+                "a task's result is sent to another process and cannot be borrowed: return {instead}"
+            ),
+        );
     }
 
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
-        let is_static = lifetime.ident == "static";
-        if self.parameter && is_static {
-            self.errors.on(
-                lifetime,
-                "what a task borrows lives as long as the call, not `'static`: leave the lifetime out",
-            );
-        }
-        if !self.parameter && !is_static {
+        if !self.parameter && lifetime.ident != "static" {
             self.errors.on(
                 lifetime,
                 "a task's result is sent to another process and cannot be borrowed: return an owned value",
@@ -126,27 +181,55 @@ impl Visit<'_> for Check<'_> {
     }
 
     fn visit_type_path(&mut self, ty: &syn::TypePath) {
-        if ty
-            .path
-            .segments
-            .first()
-            .is_some_and(|first| first.ident == "Self")
-        {
-            self.errors.on(
-                ty,
-                "a task is a free function, it knows no `Self`: write the type's name",
-            );
-        }
-        if self.parameter && ends_in(ty, "Cow") && hides_lifetime(ty) {
-            self.errors.on(
-                ty,
-                "this hides a lifetime, and a task must show it: write `Cow<'_, …>`",
-            );
-        }
+        self.path(ty);
         visit::visit_type_path(self, ty);
     }
 
     // The lifetimes in these are their own; the codec's check says that a pointer cannot travel.
+    fn visit_type_fn_ptr(&mut self, _: &syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments(&mut self, _: &syn::ParenthesizedGenericArguments) {}
+}
+
+/// What is inside a parameter's type, where nothing can be borrowed: it is decoded as a whole.
+struct Inside<'e>(Check<'e>);
+
+impl Inside<'_> {
+    fn borrowed(&mut self, tokens: impl quote::ToTokens) {
+        self.0.errors.on(
+            tokens,
+            "only a whole argument can be borrowed (`&str`, `&[T]`, `&T`), not a part of it: use an owned type here",
+        );
+    }
+}
+
+impl Visit<'_> for Inside<'_> {
+    fn visit_type_impl_trait(&mut self, ty: &syn::TypeImplTrait) {
+        self.0.visit_type_impl_trait(ty);
+    }
+
+    fn visit_type_trait_object(&mut self, ty: &syn::TypeTraitObject) {
+        self.0.visit_type_trait_object(ty);
+    }
+
+    fn visit_type_infer(&mut self, ty: &syn::TypeInfer) {
+        self.0.visit_type_infer(ty);
+    }
+
+    fn visit_type_path(&mut self, ty: &syn::TypePath) {
+        self.0.path(ty);
+        visit::visit_type_path(self, ty);
+    }
+
+    fn visit_type_reference(&mut self, reference: &syn::TypeReference) {
+        self.borrowed(reference.and_token);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+        if lifetime.ident != "static" {
+            self.borrowed(lifetime);
+        }
+    }
+
     fn visit_type_fn_ptr(&mut self, _: &syn::TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &syn::ParenthesizedGenericArguments) {}
 }
@@ -170,7 +253,7 @@ fn hides_lifetime(ty: &syn::TypePath) -> bool {
 
 /// The two arguments of a type whose last segment is `Result<_, …Failure>`.
 pub(super) fn fallible(ty: &Type) -> Option<(&Type, &Type)> {
-    let Type::Path(path) = ty else {
+    let Type::Path(path) = bare(ty) else {
         return None;
     };
     let last = path.path.segments.last()?;
@@ -182,6 +265,6 @@ pub(super) fn fallible(ty: &Type) -> Option<(&Type, &Type)> {
         _ => None,
     });
     let (value, error) = (types.next()?, types.next()?);
-    let is_failure = matches!(error, Type::Path(error) if ends_in(error, "Failure"));
+    let is_failure = matches!(bare(error), Type::Path(error) if ends_in(error, "Failure"));
     (last.ident == "Result" && is_failure).then_some((value, error))
 }

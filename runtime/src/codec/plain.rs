@@ -15,11 +15,11 @@
 //!     const PADDED: bool = false || <A as Plain>::PADDED || <B as Plain>::PADDED
 //!         || 0 + size_of::<A>() + size_of::<B>() != size_of::<Self>();
 //!     fn valid(bytes: &[u8]) -> bool {
-//!         true && valid_field::<A>(bytes, offset_of!(Self, a)) && valid_field::<B>(bytes, offset_of!(Self, b))
+//!         true && <A as Plain>::valid_at(bytes, offset_of!(Self, a)) && <B as Plain>::valid_at(bytes, offset_of!(Self, b))
 //!     }
 //!     fn scrub(at: &mut Scrub<'_>) {
-//!         at.field::<A>(offset_of!(Self, a));
-//!         at.field::<B>(offset_of!(Self, b));
+//!         <A as Plain>::scrub_at(at, offset_of!(Self, a));
+//!         <B as Plain>::scrub_at(at, offset_of!(Self, b));
 //!     }
 //! }
 //! ```
@@ -58,6 +58,11 @@ use std::num::Wrapping;
 ///   `ANY` is true, all bytes are. So no references, pointers or handles.
 /// - `scrub` names every field; what it does not name is padding and may be overwritten with zeroes. Without
 ///   `PADDED` every byte of every value is initialised.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not plain data",
+    label = "not plain data",
+    note = "plain data are numbers, `bool`, `char`, arrays of them, and types with `#[derive(mp::Plain)]`"
+)]
 pub unsafe trait Plain: Copy + 'static {
     /// Whether every pattern of bits is a value.
     #[doc(hidden)]
@@ -79,6 +84,20 @@ pub unsafe trait Plain: Copy + 'static {
                 0 => Self::valid(&[]),
                 size => bytes.chunks_exact(size).all(Self::valid),
             }
+    }
+
+    /// Whether the bytes at `offset` are a value; false beyond the end.
+    #[doc(hidden)]
+    #[inline]
+    fn valid_at(bytes: &[u8], offset: usize) -> bool {
+        valid_field::<Self>(bytes, offset)
+    }
+
+    /// Zeroes what lies between the last field and one of this type at `offset`, and its own padding.
+    #[doc(hidden)]
+    #[inline]
+    fn scrub_at(at: &mut Scrub<'_>, offset: usize) {
+        at.field::<Self>(offset);
     }
 
     /// Calls [`Scrub::field`] for each field, in the order of their offsets.

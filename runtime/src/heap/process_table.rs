@@ -25,9 +25,12 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// The bytes of a slot that are free for whatever its parent and its process tell each other.
-pub(crate) const MAILBOX_BYTES: usize = 2048;
+pub(crate) const MAILBOX_BYTES: usize = 3072;
 
 const SPARE_WORDS: usize = 16;
+
+/// The word of the session that holds how many slots, counted from the first, were ever taken.
+const MOST_WORD: usize = super::SESSION_WORDS - 1;
 
 /// One process, as the session sees it.
 #[repr(C, align(64))]
@@ -141,6 +144,9 @@ impl ProcessTable {
                     .compare_exchange(old.0, new.0, Ordering::AcqRel, Ordering::Relaxed);
             if taken.is_ok() {
                 slot.clear();
+                if let Some(most) = self.segment.session_word(MOST_WORD) {
+                    most.fetch_max(index as u64 + 1, Ordering::AcqRel);
+                }
                 self.from.store(index + 1, Ordering::Relaxed);
                 return Ok(SlotId {
                     index: index as u32,
@@ -181,7 +187,12 @@ impl ProcessTable {
 
     /// All processes that have a slot now.
     pub(crate) fn all(&self) -> impl Iterator<Item = SlotId> + '_ {
-        (0..SLOTS).filter_map(|index| {
+        // No further than slots were ever taken: a look at a page that nobody used would give it memory.
+        let most = self
+            .segment
+            .session_word(MOST_WORD)
+            .map_or(SLOTS, |most| most.load(Ordering::Acquire) as usize);
+        (0..most.min(SLOTS)).filter_map(|index| {
             let ticket = self.page(index)?.load();
             let id = SlotId {
                 index: index as u32,

@@ -30,6 +30,9 @@ pub(crate) struct Shared {
 pub(crate) struct Lead {
     pub(crate) core: Core,
     leader: Leader,
+    /// The keeper sleeps on the bell, and whether it will look again by itself: the lead can be given back to it without
+    /// waking it.
+    keeper_sleeps: Option<bool>,
     /// Followers, to hand over to.
     followers: Vec<Thread>,
 }
@@ -52,6 +55,7 @@ impl Shared {
         let core = Mutex::new(Lead {
             core,
             leader: Leader::Nobody,
+            keeper_sleeps: None,
             followers: Vec::new(),
         });
         Arc::new(Shared {
@@ -101,6 +105,11 @@ impl Shared {
                     lead.followers.retain(|follower| follower.id() != own);
                     continue;
                 }
+                Leader::Keeper => {
+                    // Nobody need ring for a thread that is awake.
+                    lead.core.engine.awake();
+                    lead.leader = me;
+                }
                 _ => lead.leader = me,
             }
             if let Some(work) = lead.core.engine.work() {
@@ -139,6 +148,9 @@ impl Shared {
         let Some(sleep) = lead.core.engine.prepare_sleep() else {
             return lead;
         };
+        if me == Leader::Keeper {
+            lead.keeper_sleeps = Some(sleep.backstop.is_some());
+        }
         self.unlock(lead);
         let until = [deadline, sleep.backstop].into_iter().flatten().min();
         match self.bell {
@@ -148,7 +160,10 @@ impl Shared {
             })),
         }
         let mut lead = self.lock();
-        // Whoever has taken the lead meanwhile may be asleep itself, and must be rung.
+        if me == Leader::Keeper {
+            lead.keeper_sleeps = None;
+        }
+        // Whoever took the lead meanwhile may be listening itself.
         if lead.leader == me {
             lead.core.engine.awake();
         }
@@ -171,13 +186,23 @@ impl Shared {
             return self.unlock(lead);
         }
         lead.leader = Leader::Nobody;
-        let next = lead.followers.pop();
-        let work_left = next.is_none() && lead.core.is_unattended();
+        if let Some(next) = lead.followers.pop() {
+            self.unlock(lead);
+            return next.unpark();
+        }
+        if !lead.core.is_unattended() {
+            return self.unlock(lead);
+        }
+        let Some(looks_again) = lead.keeper_sleeps else {
+            self.unlock(lead);
+            return self.wake_keeper();
+        };
+        lead.leader = Leader::Keeper;
+        let sleep = lead.core.engine.prepare_sleep();
         self.unlock(lead);
-        match next {
-            Some(next) => next.unpark(),
-            None if work_left => self.wake_keeper(),
-            None => {}
+        let as_it_sleeps = sleep.is_some_and(|sleep| looks_again || sleep.backstop.is_none());
+        if let (false, Some(bell)) = (as_it_sleeps, self.bell) {
+            bell.ring_anyway();
         }
     }
 
@@ -207,10 +232,6 @@ impl Shared {
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.unpark();
-            // It may still sleep on the bell from when it had the lead.
-            if let Some(bell) = self.bell {
-                bell.ring_anyway();
-            }
         }
     }
 

@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::graves;
 use super::record::{Args, Duty, Launch, Record};
 use crate::error::{Error, Kind};
 use crate::heap::SlotId;
-use crate::session::{Identity, Session};
+use crate::session::{self, Identity, Session};
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
+use crate::sys::memory;
 
 /// How long a daemon gets between SIGTERM and SIGKILL when its parent's `main` returns.
 const DAEMON_GRACE: Duration = Duration::from_secs(2);
@@ -42,8 +44,6 @@ struct End {
 }
 
 static MEMBERS: Mutex<Vec<Arc<Member>>> = Mutex::new(Vec::new());
-/// Slots of processes whose parent is gone before them; they are dying and cannot be waited for.
-static ORPHANS: Mutex<Vec<SlotId>> = Mutex::new(Vec::new());
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -66,8 +66,9 @@ pub(crate) fn start(
     settings: &Settings,
 ) -> Result<Arc<Member>, Error> {
     sweep_detached(session);
-    sweep_orphans(session);
+    graves::sweep(session.heap);
     let heap = session.heap;
+    graves::announce_children(heap)?;
     let slot = heap.processes().reserve(Some(heap.me()))?;
     let Plan {
         duty,
@@ -85,7 +86,11 @@ pub(crate) fn start(
     };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
-        spawn::reexec(session, slot, settings).map(|(pid, pidfd)| (record, pid, pidfd))
+        let entry = heap.processes().slot(slot)?;
+        entry.pid.store(graves::PID_TO_COME, Ordering::Release);
+        let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
+        entry.pid.store(pid, Ordering::Release);
+        Ok((record, pid, pidfd))
     });
     let (record, pid, pidfd) = match started {
         Ok(started) => started,
@@ -128,6 +133,9 @@ impl Member {
 
     /// How it ended, if it has.
     pub(crate) fn try_exit(&self, session: &Session) -> Result<Option<Exit>, Error> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         let mut end = lock(&self.end);
         if end.exit.is_none() {
             let exit = child::try_wait(&self.pidfd)
@@ -163,6 +171,9 @@ impl Member {
     }
 
     pub(crate) fn signal(&self, signal: i32) -> Result<(), Error> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         if lock(&self.end).exit.is_some() {
             return Ok(());
         }
@@ -170,7 +181,7 @@ impl Member {
             .map_err(|cause| self.name_error("cannot signal a process", cause))
     }
 
-    /// Gives back what it held: its slot, its arguments, and every block it owned. Only after its status has been taken and
+    /// Gives back what it held: its slot, its arguments, and every block it owned (see `graves`). Only after its status has been taken and
     /// its outcome read; further calls do nothing.
     pub(crate) fn bury(&self, session: &'static Session) {
         {
@@ -179,14 +190,10 @@ impl Member {
                 return;
             }
         }
-        let heap = session.heap;
-        lock(&ORPHANS).extend(heap.processes().children_of(self.slot));
-        heap.adopt(self.slot);
         if let Some(args) = self.args {
-            let _ = heap.free(args);
+            let _ = session.heap.free(args);
         }
-        let _ = heap.processes().release(self.slot);
-        sweep_orphans(session);
+        graves::bury(session.heap, self.slot);
     }
 
     /// The error of a child that ended without a value.
@@ -206,6 +213,19 @@ impl Member {
                 "the process ended, and its status was taken by other code of this program (a wait for any child, or SIGCHLD ignored)",
             ),
         };
+        self.with_exit(error, exit)
+    }
+
+    /// The error of a child that ended badly after its task had returned: what it was about to do then was not done.
+    pub(crate) fn late_death(&self, exit: Exit) -> Error {
+        let error = Error::new(
+            Kind::Died,
+            "the task returned, but its process did not end well after it",
+        );
+        self.with_exit(error, exit)
+    }
+
+    fn with_exit(&self, error: Error, exit: Exit) -> Error {
         let error = error.with_worker(&self.identity.name).with_pid(self.pid);
         match exit {
             Exit::Signal(signal) => error.with_signal(signal),
@@ -242,34 +262,6 @@ pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
     all.into_iter()
         .filter(|member| matches!(member.try_exit(session), Ok(None)))
         .collect()
-}
-
-/// Gives back the slots of grandchildren that were left behind by a dead child: their lifeline has killed them.
-fn sweep_orphans(session: &'static Session) {
-    let mut orphans = lock(&ORPHANS);
-    if orphans.is_empty() {
-        return;
-    }
-    let heap = session.heap;
-    let table = heap.processes();
-    let mut more = Vec::new();
-    orphans.retain(|&slot| {
-        let Ok(entry) = table.slot(slot) else {
-            return false;
-        };
-        if !child::is_gone(
-            entry.pid.load(Ordering::Relaxed),
-            entry.start_time.load(Ordering::Relaxed),
-        ) {
-            return true;
-        }
-        let _ = table.mark_dead(slot);
-        more.extend(table.children_of(slot));
-        heap.adopt(slot);
-        let _ = table.release(slot);
-        false
-    });
-    orphans.extend(more);
 }
 
 /// What Python does when `main` returns: waits for the children that are no daemons, then ends those that are.

@@ -6,6 +6,7 @@
 
 mod current;
 pub(crate) mod family;
+pub(crate) mod graves;
 pub(crate) mod record;
 mod stdio;
 pub(crate) mod watch;
@@ -22,6 +23,8 @@ use crate::error::{Error, Kind, Result};
 use crate::session::{self, Identity, Session};
 use crate::spawn::{Settings, StartMethod};
 use crate::sys::child::Exit;
+use crate::sys::memory;
+use crate::sys::signal::SIGABRT;
 use crate::task::{self, Report, Task};
 use family::{Member, Plan};
 use record::{ARGS_ROOM, Args, Duty, Outcome};
@@ -112,7 +115,7 @@ impl Encoded {
 
 impl Drop for Encoded {
     fn drop(&mut self) {
-        if let Some(block) = self.block.take() {
+        if let Some(block) = self.block.take().filter(|_| !memory::forked()) {
             let _ = self.session.heap.free(block);
         }
     }
@@ -292,9 +295,6 @@ impl<O> Child<O> {
             )
             .with_task(self.task));
         }
-        if crate::sys::memory::forked() {
-            session::current()?;
-        }
         let Some(exit) = self.member.wait(self.session, deadline)? else {
             return Ok(None);
         };
@@ -312,11 +312,15 @@ impl<O> Child<O> {
     fn outcome(&self, exit: Exit) -> Result<O> {
         let heap = self.session.heap;
         match self.member.record.outcome() {
-            Outcome::Value(parcel) => (self.decode)(&mut parcel.reader(heap)?),
-            Outcome::Report(parcel) => Err(Report::from_bytes(&parcel.to_vec(heap)?).into()),
-            Outcome::Panicked(parcel) if exit == Exit::Signal(crate::sys::signal::SIGABRT) => {
-                Err(Report::from_bytes(&parcel.to_vec(heap)?).into())
+            Outcome::Value(parcel) if matches!(exit, Exit::Code(0) | Exit::Unknown) => {
+                (self.decode)(&mut parcel.reader(heap)?)
             }
+            Outcome::Report(parcel) => Err(Report::from_bytes(&parcel.to_vec(heap)?).into()),
+            Outcome::Panicked(parcel) if exit == Exit::Signal(SIGABRT) => {
+                let error = Error::from(Report::from_bytes(&parcel.to_vec(heap)?));
+                Err(error.with_signal(SIGABRT))
+            }
+            Outcome::Value(_) => Err(self.member.late_death(exit)),
             Outcome::Panicked(_) | Outcome::Nothing => Err(self.member.death(exit)),
         }
     }
@@ -375,13 +379,14 @@ fn exit_code(member: &Member, session: &Session) -> Option<i32> {
         Ok(None) => None,
         Ok(Some(Exit::Code(code))) => Some(code),
         Ok(Some(Exit::Signal(signal))) => Some(-signal),
-        Ok(Some(Exit::Unknown)) | Err(_) => Some(-255),
+        Ok(Some(Exit::Unknown)) => Some(-255),
+        Err(error) => (!error.is_forked()).then_some(-255),
     }
 }
 
 impl<O> Drop for Child<O> {
     fn drop(&mut self) {
-        if !self.joined && !crate::sys::memory::forked() {
+        if !self.joined && !memory::forked() {
             self.member.detach(self.session);
         }
     }

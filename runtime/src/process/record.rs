@@ -8,7 +8,10 @@
 //! | EMPTY | parent | being filled; the child does not exist yet |
 //! | LAUNCHED | parent, before the child exists | every field of the parent's part stands and is not touched again |
 //! | VALUE / REPORT | child, with Release, once | its part stands: the encoded value, or what went wrong |
-//! | PANICKED | child, from the panic hook | provisional: stands only if the process then aborts |
+//!
+//! Beside it stands the report of a panic, in a room and with a state of its own, because any thread of the child may panic
+//! at any time: NO_PANIC → WRITING_PANIC (by one thread at a time) → PANICKED. It is provisional: it counts only if the
+//! process then aborts without having told anything else.
 //!
 //! The parent reads the child's part with Acquire and, for the value, only after the whole child is gone. It copies out
 //! raw, checks every length against the room there is, and never forms a reference into it.
@@ -21,8 +24,8 @@ use crate::error::{Error, Kind};
 use crate::heap::{Heap, SlotId};
 use crate::session::Identity;
 
-/// How much of the mailbox is used; the heap gives at least this.
-pub(crate) const SIZE: usize = 2048;
+/// How much of the mailbox is used.
+const SIZE: usize = 3072;
 const NAME_AT: usize = 128;
 const NAME_ROOM: usize = 256;
 const LINE_AT: usize = NAME_AT + NAME_ROOM;
@@ -31,7 +34,9 @@ const ARGS_AT: usize = 512;
 /// Arguments up to this many bytes stand in the record itself.
 pub(crate) const ARGS_ROOM: usize = 768;
 const RESULT_AT: usize = ARGS_AT + ARGS_ROOM;
-const RESULT_ROOM: usize = SIZE - RESULT_AT;
+const RESULT_ROOM: usize = PANIC_AT - RESULT_AT;
+const PANIC_AT: usize = 2048;
+const PANIC_ROOM: usize = SIZE - PANIC_AT;
 /// "Not in a block of its own, but here."
 const INLINE: u64 = u64::MAX;
 
@@ -39,7 +44,10 @@ const EMPTY: u32 = 0;
 const LAUNCHED: u32 = 1;
 const VALUE: u32 = 2;
 const REPORT: u32 = 3;
-const PANICKED: u32 = 4;
+
+const NO_PANIC: u32 = 0;
+const WRITING_PANIC: u32 = 1;
+const PANICKED: u32 = 2;
 
 /// What the child of a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +72,11 @@ struct Head {
     result_len: AtomicU64,
     name_len: AtomicU32,
     line_len: AtomicU32,
+    panic: AtomicU32,
+    panic_len: AtomicU32,
 }
 
-const _: () = assert!(size_of::<Head>() <= NAME_AT);
+const _: () = assert!(size_of::<Head>() <= NAME_AT && SIZE <= crate::heap::MAILBOX_BYTES);
 
 /// What the child left.
 pub(crate) enum Outcome {
@@ -153,6 +163,7 @@ impl Record {
         let head = self.head();
         head.state.store(EMPTY, Ordering::Relaxed);
         head.overflowed.store(0, Ordering::Relaxed);
+        head.panic.store(NO_PANIC, Ordering::Relaxed);
         head.task.store(launch.task, Ordering::Relaxed);
         head.daemon
             .store(u32::from(launch.daemon), Ordering::Relaxed);
@@ -250,22 +261,23 @@ impl Record {
     /// Publishes a report that counts only if this process aborts before it publishes anything else. Called from the panic
     /// hook: what does not fit the record is cut off.
     pub(crate) fn publish_panic(&self, bytes: &[u8]) {
-        let head = self.head();
-        let state = head.state.load(Ordering::Relaxed);
-        if state == VALUE || state == REPORT {
+        let Head {
+            panic, panic_len, ..
+        } = self.head();
+        // Of two threads that panic at once one is told of; a hook must not wait.
+        if panic.swap(WRITING_PANIC, Ordering::Acquire) == WRITING_PANIC {
             return;
         }
-        head.state.store(LAUNCHED, Ordering::Release);
-        let bytes = &bytes[..bytes.len().min(RESULT_ROOM)];
-        self.write(RESULT_AT, bytes);
-        head.result_block.store(INLINE, Ordering::Relaxed);
-        head.result_len.store(bytes.len() as u64, Ordering::Relaxed);
-        head.state.store(PANICKED, Ordering::Release);
+        let bytes = &bytes[..bytes.len().min(PANIC_ROOM)];
+        self.write(PANIC_AT, bytes);
+        panic_len.store(bytes.len() as u32, Ordering::Relaxed);
+        panic.store(PANICKED, Ordering::Release);
     }
 
     /// The panic was caught: its report stands no more.
     pub(crate) fn forget_panic(&self) {
-        self.head().state.store(LAUNCHED, Ordering::Release);
+        let panic = &self.head().panic;
+        let _ = panic.compare_exchange(PANICKED, NO_PANIC, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     fn publish(
@@ -275,8 +287,6 @@ impl Record {
         encode: impl FnOnce(&mut Writer<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let head = self.head();
-        // A provisional report would be overwritten from here on.
-        head.state.store(LAUNCHED, Ordering::Release);
         let mut store = BlockStore::over(heap, self.at(RESULT_AT));
         // SAFETY: the room for the result is ours until the state says that it stands.
         let mut writer =
@@ -314,7 +324,10 @@ impl Record {
         match state {
             VALUE => Outcome::Value(parcel),
             REPORT => Outcome::Report(parcel),
-            PANICKED => Outcome::Panicked(parcel),
+            _ if head.panic.load(Ordering::Acquire) == PANICKED => Outcome::Panicked(Parcel::At {
+                base: self.at(PANIC_AT),
+                len: (head.panic_len.load(Ordering::Relaxed) as usize).min(PANIC_ROOM),
+            }),
             _ => Outcome::Nothing,
         }
     }

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use crate::sys::signal;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 type Call = Box<dyn Fn() + Send>;
@@ -19,7 +20,7 @@ struct Watcher {
     watched: Mutex<HashMap<u64, (Arc<AtomicBool>, Call)>>,
 }
 
-static WATCHER: OnceLock<Watcher> = OnceLock::new();
+static WATCHER: OnceLock<Arc<Watcher>> = OnceLock::new();
 
 impl Watcher {
     fn watched(&self) -> MutexGuard<'_, HashMap<u64, (Arc<AtomicBool>, Call)>> {
@@ -55,16 +56,20 @@ fn watcher() -> io::Result<&'static Watcher> {
         return Ok(watcher);
     }
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    let watcher = WATCHER.get_or_init(|| Watcher {
+    let watcher = Arc::new(Watcher {
         epoll,
         next: AtomicU64::new(0),
         watched: Mutex::default(),
     });
-    std::thread::Builder::new()
-        .name("mp-watch".into())
-        .stack_size(64 * 1024)
-        .spawn(|| watcher.run())?;
-    Ok(watcher)
+    let run = Arc::clone(&watcher);
+    signal::start_without_signals(|| {
+        std::thread::Builder::new()
+            .name("mp-watch".into())
+            .stack_size(64 * 1024)
+            .spawn(move || run.run())
+    })?;
+    // Only now: a watcher without its thread would wait for ever.
+    Ok(WATCHER.get_or_init(|| watcher))
 }
 
 /// Starts the thread, so that later counts of descriptors find it there.

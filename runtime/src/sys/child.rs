@@ -279,23 +279,15 @@ pub(crate) fn signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     }
 }
 
-/// Whether no process of this number is left, or the one there started at another time than `start_time`
-/// (clock ticks since boot, as `/proc/PID/stat` has it).
-pub(crate) fn is_gone(pid: u32, start_time: u64) -> bool {
-    match start_time_of(pid) {
-        Some((started, zombie)) => zombie || (start_time != 0 && started != start_time),
-        None => true,
+/// A descriptor of a process that is not our child; `None` when there is no process of this number.
+pub(crate) fn open(pid: u32) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: no pointers; a result that is not negative is a descriptor of our own.
+    unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
+        match io::Error::last_os_error() {
+            _ if fd >= 0 => Ok(Some(OwnedFd::from_raw_fd(fd as RawFd))),
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            error => Err(error),
+        }
     }
-}
-
-/// The start time of a process, and whether it is a zombie whose threads have all ended.
-pub(crate) fn start_time_of(pid: u32) -> Option<(u64, bool)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold anything: the fields are counted from its closing parenthesis.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    let start = fields.nth(18)?.parse().ok()?;
-    let single =
-        std::fs::read_dir(format!("/proc/{pid}/task")).map_or(true, |tasks| tasks.count() <= 1);
-    Some((start, state == "Z" && single))
 }

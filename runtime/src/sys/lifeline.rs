@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use super::memory;
+
 /// `F_SETSIG`, which the `libc` crate names for some targets only.
 const F_SETSIG: libc::c_int = 10;
 
@@ -21,9 +23,10 @@ pub(crate) struct Lifeline {
 impl Lifeline {
     pub(crate) fn new() -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        // Never 0, 1 or 2, which a program may have closed: the child would not believe such a number.
         Ok(Lifeline {
-            read,
-            _write: write,
+            read: memory::raise(read),
+            _write: memory::raise(write),
         })
     }
 }

@@ -32,6 +32,30 @@ pub(crate) fn open_mask() {
     }
 }
 
+/// Runs `start`, which starts a thread, so that the thread takes no signals: handlers of the program run on its own threads,
+/// and a signal that it waits for is not swallowed by one of ours.
+pub(crate) fn start_without_signals<R>(start: impl FnOnce() -> R) -> R {
+    // SAFETY: initialised sets. The signals of a fault stay open: they cannot be held back without hiding the fault.
+    unsafe {
+        let mut most: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut most);
+        for fault in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGFPE,
+            libc::SIGILL,
+            libc::SIGTRAP,
+        ] {
+            libc::sigdelset(&mut most, fault);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &most, &mut before);
+        let result = start();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        result
+    }
+}
+
 /// What `std`'s own start would have done before `main`.
 pub(crate) fn ignore_sigpipe() {
     // SAFETY: SIG_IGN is a valid disposition.

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::input::{IntoInput, Sink};
-use super::params::{ParamsCodec, Refs};
+use super::params::Refs;
 use super::{Codec, Task};
 use crate::codec::{OwnedTag as _, Reader, Writer};
 use crate::error::Error;

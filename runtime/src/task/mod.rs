@@ -77,25 +77,22 @@ pub trait Task: Copy + Send + Sync + 'static {
 
 /// The tags of the parameters of `T`.
 #[doc(hidden)]
-pub trait Codec<T: Task + ?Sized>:
-    for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>>
-{
-}
+pub trait Codec<T: Task>: for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>> {}
 
 #[diagnostic::do_not_recommend]
 impl<T, C> Codec<T> for C
 where
-    T: Task + ?Sized,
+    T: Task,
     C: for<'a> ParamsCodec<Params<'a> = <T as Task>::Params<'a>>,
 {
 }
 
 /// The tag of the result of `T`.
 #[doc(hidden)]
-pub trait ResultTag<T: Task + ?Sized>: OwnedTag<Value = <T as Task>::Output> {}
+pub trait ResultTag<T: Task>: OwnedTag<Value = <T as Task>::Output> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Task + ?Sized, G: OwnedTag<Value = T::Output>> ResultTag<T> for G {}
+impl<T: Task, G: OwnedTag<Value = T::Output>> ResultTag<T> for G {}
 
 /// What expanded code names; `lib.rs` re-exports it in its own `__private`.
 #[doc(hidden)]
@@ -103,7 +100,7 @@ pub mod __private {
     pub use super::params::{ParamTuple, ParamsCodec, Refs};
     pub use super::reduce::{Reduce, ReduceProbe};
     pub use super::returned::{
-        MainResult, Outcome, done, failure, is_failure, main_function, parameter, result,
+        MainResult, Outcome, done, failure, main_function, no_parameters, parameter, result,
     };
     pub use super::table::{Entry, Registered};
     pub use super::test_entry::{RegisteredTest, TestEntry};

@@ -15,6 +15,10 @@ pub fn parameter<T: ?Sized, G: Travels<T>>(_: &Probe<T>, tag: G) -> G {
     tag
 }
 
+/// The tags of no parameters.
+#[doc(hidden)]
+pub const fn no_parameters() {}
+
 /// The tags of types that a task may return.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
@@ -54,11 +58,6 @@ impl IsFailure for Failure {
         self
     }
 }
-
-/// Checks the type that a task's signature calls `Failure`.
-#[doc(hidden)]
-#[inline]
-pub const fn is_failure<E: IsFailure>() {}
 
 /// What a task returned, as the trampoline wants it.
 #[doc(hidden)]

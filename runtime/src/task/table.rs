@@ -4,7 +4,6 @@
 //! the same binary; the fingerprint tells whether two processes do. An entry's `index` is written once (by whoever makes the
 //! table, before the `OnceLock` publishes it) and read relaxed: a reader that sees the old value asks the table.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -149,10 +148,9 @@ impl Registered {
 
 inventory::collect!(Registered);
 
-/// All tasks of the program, by number and by name.
+/// All tasks of the program, by number.
 pub(crate) struct Table {
     entries: Vec<&'static Entry>,
-    names: HashMap<&'static str, u32>,
     fingerprint: u64,
 }
 
@@ -178,18 +176,15 @@ impl Table {
             }
         }
         let mut fingerprint = Fingerprint::new();
-        let mut names = HashMap::with_capacity(keyed.len());
         let mut entries = Vec::with_capacity(keyed.len());
         for (index, (key, entry)) in (0..UNKNOWN).zip(keyed) {
             fingerprint.add(key.as_bytes());
             fingerprint.add(&format!("{:?}", (entry.fixed)()).into_bytes());
             entry.index.store(index, Ordering::Relaxed);
-            names.insert(entry.name(), index);
             entries.push(entry);
         }
         Ok(Table {
             entries,
-            names,
             fingerprint: fingerprint.0,
         })
     }
@@ -200,17 +195,13 @@ impl Table {
         self.entries.get(index as usize).copied()
     }
 
-    /// The number of the task of this name; of several with the same path, the last.
-    pub(crate) fn find(&self, name: &str) -> Option<u32> {
-        self.names.get(name).copied()
-    }
-
     /// The same in two processes that have the same tasks.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
     /// How many tasks there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

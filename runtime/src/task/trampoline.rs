@@ -4,13 +4,12 @@
 //! `Deserialize` and `Drop` of its types. A panic in any of it ends the item and nothing else. It is caught around the
 //! loop, not around each item.
 
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::reduce::Reduce;
 use super::report::Report;
-use super::{Codec, ResultTag, Task, panic};
+use super::{Codec, ParamsCodec, ResultTag, Task, panic};
 use crate::codec::{Reader, Writer};
 use crate::error::Error;
 
@@ -59,32 +58,76 @@ fn run_with<T: Task, C: Codec<T>, G: ResultTag<T>>(
     if batch.out_framed && batch.out.align_to(FRAME).is_err() {
         return stop_at(batch.from, no_room());
     }
-    let (mut at, mut mark) = (batch.from, batch.out.len());
+    let before = batch.args.clone();
+    let mut done = Done {
+        at: batch.from,
+        out: batch.out.len(),
+    };
     let outcome = {
-        let (at, mark, batch) = (&mut at, &mut mark, &mut *batch);
+        let (done, batch) = (&mut done, &mut *batch);
         catch_unwind(AssertUnwindSafe(|| {
-            let mut args = Args::<T, C>::new(codec, batch.framed);
-            while *at < batch.to {
-                let value = args.call(&mut batch.args)?;
-                write::<T, G>(result, &value, batch.out_framed, batch.out)?;
-                *mark = batch.out.len();
-                *at += 1;
-                batch.progress.store(u64::from(*at), Ordering::Release);
+            // Two loops, so that the one for small tasks is not burdened with frames.
+            if batch.framed {
+                items::<T, C, G, true>(codec, result, batch, done)
+            } else {
+                items::<T, C, G, false>(codec, result, batch, done)
             }
-            Ok(())
         }))
     };
-    match outcome {
-        Ok(Ok(())) => Stop::Done,
-        Ok(Err(report)) => {
-            batch.out.truncate(mark);
-            stop_at(at, report)
-        }
-        Err(payload) => {
-            batch.out.truncate(mark);
-            stop_at(at, panic::report_of(payload))
-        }
+    let report = match outcome {
+        Ok(Ok(())) => return Stop::Done,
+        Ok(Err(report)) => report,
+        Err(payload) => panic::report_of(payload),
+    };
+    batch.out.truncate(done.out);
+    let count = done.at - batch.from + 1;
+    batch.args = if batch.framed {
+        behind::<C, true>(before, count)
+    } else {
+        behind::<C, false>(before, count)
+    };
+    stop_at(done.at, report)
+}
+
+/// How far the loop is, for whoever catches a panic out of it.
+struct Done {
+    /// The item behind the last that is done.
+    at: u32,
+    /// The end of its result.
+    out: usize,
+}
+
+/// The loop over the items. What it needs is taken into locals, so that a small task finds it in registers.
+#[inline(never)]
+fn items<T: Task, C: Codec<T>, G: ResultTag<T>, const FRAMED: bool>(
+    codec: C,
+    result: G,
+    batch: &mut Batch<'_, '_, '_>,
+    done: &mut Done,
+) -> Result<(), Report> {
+    let mut args = batch.args.clone();
+    let (out, progress, out_framed) = (&mut *batch.out, batch.progress, batch.out_framed);
+    for at in done.at..batch.to {
+        let value = call::<T, C, FRAMED>(codec, &mut args)?;
+        write::<T, G>(result, &value, out_framed, out)?;
+        *done = Done {
+            at: at + 1,
+            out: out.len(),
+        };
+        progress.store(u64::from(at) + 1, Ordering::Release);
     }
+    batch.args = args;
+    Ok(())
+}
+
+/// The reader behind `count` items.
+#[cold]
+fn behind<C: ParamsCodec, const FRAMED: bool>(mut reader: Reader<'_>, count: u32) -> Reader<'_> {
+    for _ in 0..count {
+        // An item that cannot even be passed over will say so when its turn comes.
+        let _ = next::<C, FRAMED>(&mut reader);
+    }
+    reader
 }
 
 /// Runs the items of a batch and folds their results into one.
@@ -106,9 +149,13 @@ fn fold_with<T: Task, C: Codec<T>, G: ResultTag<T>>(
     let outcome = {
         let (at, all, batch) = (&mut at, &mut all, &mut *batch);
         catch_unwind(AssertUnwindSafe(|| {
-            let mut args = Args::<T, C>::new(codec, batch.framed);
             while *at < batch.to {
-                let mut value = Some(args.call(&mut batch.args)?);
+                let value = if batch.framed {
+                    call::<T, C, true>(codec, &mut batch.args)?
+                } else {
+                    call::<T, C, false>(codec, &mut batch.args)?
+                };
+                let mut value = Some(value);
                 match all {
                     Some(_) => reduce.fold(all, &mut value)?,
                     None => *all = value,
@@ -173,37 +220,30 @@ fn cannot_encode(error: Error) -> Report {
     Report::Encode(format!("the result cannot be encoded: {}", error.message()))
 }
 
-/// How the arguments of one item are found in the message.
-struct Args<T, C> {
+/// The arguments of the next item.
+#[inline(always)]
+fn next<'m, C: ParamsCodec, const FRAMED: bool>(
+    from: &mut Reader<'m>,
+) -> Result<Reader<'m>, crate::Error> {
+    if FRAMED {
+        from.frame()
+    } else {
+        from.take(C::FIXED.unwrap_or(from.remaining()))
+    }
+}
+
+/// Calls the task with the next item.
+#[inline(always)]
+fn call<T: Task, C: Codec<T>, const FRAMED: bool>(
     codec: C,
-    framed: bool,
-    task: PhantomData<fn() -> T>,
+    from: &mut Reader<'_>,
+) -> Result<T::Output, Report> {
+    let mut item = next::<C, FRAMED>(from).map_err(cannot_decode)?;
+    let mut held = codec.get(&mut item).map_err(cannot_decode)?;
+    T::invoke(codec.lend(&mut held)).map_err(Report::Failure)
 }
 
-impl<T: Task, C: Codec<T>> Args<T, C> {
-    fn new(codec: C, framed: bool) -> Self {
-        Args {
-            codec,
-            framed,
-            task: PhantomData,
-        }
-    }
-
-    /// Calls the task with the next item. The reader goes on first, so that it stands behind an item that fails.
-    #[inline]
-    fn call(&mut self, from: &mut Reader<'_>) -> Result<T::Output, Report> {
-        let item = if self.framed {
-            from.frame()
-        } else {
-            from.take(C::FIXED.unwrap_or(from.remaining()))
-        };
-        let mut item = item.map_err(cannot_decode)?;
-        let mut held = self.codec.get(&mut item).map_err(cannot_decode)?;
-        T::invoke(self.codec.lend(&mut held)).map_err(Report::Failure)
-    }
-}
-
-#[inline]
+#[inline(always)]
 fn write<T: Task, G: ResultTag<T>>(
     result: G,
     value: &T::Output,
@@ -218,7 +258,7 @@ fn write<T: Task, G: ResultTag<T>>(
     written.map_err(cannot_encode)
 }
 
-#[inline]
+#[inline(never)]
 fn write_framed<T: Task, G: ResultTag<T>>(
     result: G,
     value: &T::Output,

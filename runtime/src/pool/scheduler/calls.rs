@@ -18,6 +18,8 @@ pub(super) struct Call {
     /// Parts at workers.
     pub(super) sent: u32,
     pub(super) cancelled: bool,
+    /// Being cancelled: what workers hold of it is about to be dropped.
+    dropping: bool,
     expected: Option<u64>,
     stretch: u32,
     max_chunk: u32,
@@ -78,6 +80,7 @@ impl Scheduler {
             queue: VecDeque::new(),
             sent: 0,
             cancelled: false,
+            dropping: false,
             expected: None,
             stretch: 1,
             max_chunk: 1,
@@ -178,13 +181,6 @@ impl Scheduler {
             .map_or(1, |open| self.chunk_of(open))
     }
 
-    /// Lowers or raises the limit of items in a job.
-    pub(crate) fn set_max_chunk(&mut self, call: CallId, most: u32) {
-        if let Some(open) = self.calls.get_mut(call.slot, call.generation) {
-            open.max_chunk = most.max(1);
-        }
-    }
-
     /// What was learnt of the time the call's items take; for the next call's spec.
     pub(crate) fn pace(&self, call: CallId) -> Pace {
         self.calls
@@ -201,36 +197,46 @@ impl Scheduler {
             return;
         }
         open.cancelled = true;
-        let kind = open.kind;
+        open.dropping = true;
+        let (kind, sent) = (open.kind, open.sent);
         if !open.queue.is_empty() {
             self.rounds[kind].retain(|&slot| slot != call.slot);
             self.drop_queue(call.slot, Why::Cancelled);
         }
-        self.drop_sent(call.slot);
+        self.drop_sent(sent);
+        self.calls.at_mut(call.slot).dropping = false;
         self.settle_call(call.slot);
     }
 
-    /// Drops what no worker has, of every call; what workers have goes on and counts.
+    /// Drops what no worker has, of every call, and takes no more input; what workers have goes on and counts.
     pub(crate) fn cancel_queued(&mut self) {
-        let open: Vec<u32> = self.calls.live().collect();
+        let mut open: Vec<u32> = self.calls.live().collect();
+        open.retain(|&slot| !self.calls.at(slot).done);
+        self.rounds.iter_mut().for_each(VecDeque::clear);
         for slot in open {
-            let call = self.calls.at_mut(slot);
-            call.ended = true;
-            let kind = call.kind;
-            if !call.queue.is_empty() {
-                self.rounds[kind].retain(|&other| other != slot);
-                self.drop_queue(slot, Why::Cancelled);
-            }
+            self.calls.at_mut(slot).ended = true;
+            self.drop_queue(slot, Why::Cancelled);
             self.settle_call(slot);
         }
     }
 
-    /// `cancel_call` for every call there is.
+    /// `cancel_call` for every call there is, in one pass over the workers.
     pub(crate) fn cancel_all(&mut self) {
-        let open: Vec<u32> = self.calls.live().collect();
+        let mut open: Vec<u32> = self.calls.live().collect();
+        open.retain(|&slot| !self.calls.at(slot).cancelled && !self.calls.at(slot).done);
+        self.rounds.iter_mut().for_each(VecDeque::clear);
+        let mut sent = 0;
+        for &slot in &open {
+            let call = self.calls.at_mut(slot);
+            call.cancelled = true;
+            call.dropping = true;
+            sent += call.sent;
+            self.drop_queue(slot, Why::Cancelled);
+        }
+        self.drop_sent(sent);
         for slot in open {
-            let generation = self.calls.generation(slot);
-            self.cancel_call(CallId { slot, generation });
+            self.calls.at_mut(slot).dropping = false;
+            self.settle_call(slot);
         }
     }
 
@@ -313,18 +319,18 @@ impl Scheduler {
         }
     }
 
-    /// Resolves what workers hold of a cancelled call, and asks them for what they have not begun.
-    fn drop_sent(&mut self, slot: u32) {
-        let mut left = self.calls.at(slot).sent;
+    /// Resolves the `left` parts that workers hold of calls that are being cancelled, and asks them for what they have
+    /// not begun.
+    fn drop_sent(&mut self, mut left: u32) {
         for index in 0..self.workers.len() {
-            if left == 0 {
-                break;
-            }
             for at in 0..self.workers[index].sent.len() {
+                if left == 0 {
+                    return;
+                }
                 let sent = self.workers[index].sent[at];
-                if sent.call == slot {
+                if self.calls.at(sent.call).dropping {
                     left -= 1;
-                    self.drop_items(slot, sent.job, sent.from, sent.to, Why::Cancelled);
+                    self.drop_items(sent.call, sent.job, sent.from, sent.to, Why::Cancelled);
                     self.recall_if_waiting(index, at);
                 }
             }

@@ -1,6 +1,7 @@
 //! The scheduler of a pool as a pure state machine: events in, actions out. No I/O, no clock, no threads; it imports
-//! `crate::error` alone. Whoever drives it reports what happened through the methods and then calls
-//! [`Scheduler::next_action`] until it gives `None`, carrying out each action as it comes.
+//! `crate::error` alone. Whoever drives it reports what happened through the methods, submits what `room` allows, and
+//! then calls [`Scheduler::next_action`] until it gives `None`, carrying out each action as it comes. (Submitting comes
+//! first: a worker without work makes the scheduler ask others for theirs.)
 //!
 //! Words. A *call* is one `map`, `apply` and so on; an *item* is an index in a call; a *job* is a run of consecutive
 //! items of one call that was encoded as one message (its bytes live outside, keyed by [`JobId`]); a *part* is a range
@@ -33,9 +34,13 @@ mod staff;
 mod workers;
 
 #[cfg(test)]
-mod sim;
+mod figures;
 #[cfg(test)]
-mod tests;
+mod plans;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod sim;
 
 use std::collections::VecDeque;
 
@@ -71,19 +76,6 @@ impl JobId {
     /// The place of the job in a table that grows to the largest number of jobs alive at a time.
     pub(crate) fn slot(self) -> usize {
         self.slot as usize
-    }
-
-    /// The id as it travels to a worker and back.
-    pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.generation) << 32 | u64::from(self.slot)
-    }
-
-    /// Any bits may come back; an id that names nothing is found out where it is used.
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        JobId {
-            slot: bits as u32,
-            generation: (bits >> 32) as u32,
-        }
     }
 }
 
@@ -328,21 +320,9 @@ impl Scheduler {
         self.workers.len() as u32
     }
 
-    /// How many parts the worker holds.
-    pub(crate) fn outstanding(&self, worker: WorkerId) -> usize {
-        self.workers
-            .get(worker.0 as usize)
-            .map_or(0, |worker| worker.sent.len())
-    }
-
     /// How many items are at workers.
     pub(crate) fn items_in_flight(&self) -> u64 {
         self.in_flight
-    }
-
-    /// Whether parts are queued that no worker has room for.
-    pub(crate) fn has_backlog(&self) -> bool {
-        self.rounds.iter().any(|round| !round.is_empty())
     }
 
     /// Whether no call is open and no worker holds anything.

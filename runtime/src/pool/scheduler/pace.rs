@@ -15,7 +15,7 @@ const KEEP: f64 = 0.75;
 const OUTLIER: f64 = 4.0;
 /// … plus this, in nanoseconds, so that an expectation of nothing can still grow.
 const SLACK: f64 = 1000.0;
-/// A measurement below this many nanoseconds is short …
+/// A measurement of one item below this many nanoseconds is short …
 const SHORT: u64 = 10_000;
 /// … and so many of them wait for the next.
 const GATHER: u32 = 7;
@@ -28,9 +28,8 @@ pub(crate) struct Pace {
     ns: f64,
     items: f64,
     each: f64,
-    // Short measurements, gathered until they are worth the arithmetic.
+    // Short measurements of single items, gathered until they are worth the arithmetic.
     gathered: u32,
-    gathered_items: u32,
     gathered_ns: u64,
 }
 
@@ -43,16 +42,14 @@ impl Pace {
     /// `items` items took `ns` nanoseconds together.
     pub(super) fn sample(&mut self, items: u32, ns: u64) {
         let known = self.items > 0.0;
-        if known && ns < SHORT && self.gathered < GATHER {
+        if known && items == 1 && ns < SHORT && self.gathered < GATHER {
             self.gathered += 1;
-            self.gathered_items = self.gathered_items.saturating_add(items);
             self.gathered_ns += ns;
             return;
         }
-        let items = f64::from(self.gathered_items) + f64::from(items);
+        let items = f64::from(self.gathered) + f64::from(items);
         let mut ns = self.gathered_ns as f64 + ns as f64;
         self.gathered = 0;
-        self.gathered_items = 0;
         self.gathered_ns = 0;
         if known {
             ns = ns.min(OUTLIER * self.each * items + SLACK);

@@ -117,3 +117,18 @@ impl Sim {
         }
     }
 }
+
+/// What tests ask besides.
+impl Scheduler {
+    /// How many parts the worker holds.
+    pub(in super::super) fn outstanding(&self, worker: WorkerId) -> usize {
+        self.workers
+            .get(worker.0 as usize)
+            .map_or(0, |worker| worker.sent.len())
+    }
+
+    /// Whether parts are queued that no worker has room for.
+    pub(in super::super) fn has_backlog(&self) -> bool {
+        self.rounds.iter().any(|round| !round.is_empty())
+    }
+}

@@ -119,7 +119,9 @@ impl Sim {
             } => {
                 let call = self.call_index[&call];
                 match why {
-                    Why::Cancelled => assert!(self.calls[call].cancelled),
+                    Why::Cancelled => {
+                        assert!(self.calls[call].cancelled || self.calls[call].cut_short);
+                    }
                     Why::NoWorkers => {
                         let gone = |w: &Virtual| w.life == Life::None || w.retired;
                         assert!(self.workers.iter().all(gone));
@@ -215,11 +217,13 @@ impl Sim {
         }
         let perish = self.chance(self.plan.odds.perish);
         let w = &mut self.workers[worker];
-        if let (Some((job, item)), false, false) = (running, perish, w.killed) {
-            if w.done_from < item {
-                let from = w.done_from;
-                self.report(worker, Report::Finished(job, from, item, 1));
-            }
+        if let Some((job, item)) = running
+            && !perish
+            && !w.killed
+            && w.done_from < item
+        {
+            let from = w.done_from;
+            self.report(worker, Report::Finished(job, from, item, 1));
         }
         let w = &mut self.workers[worker];
         let condemned = w.killed;
@@ -348,21 +352,23 @@ impl Sim {
         let (Report::Finished(job, from, to, _)
         | Report::Returned(job, from, to)
         | Report::Failed(job, from @ to)) = report;
-        let garbage = JobId::from_bits(self.roll() | 1 << 63);
-        let verdict = match self.below(8) {
+        let garbage = JobId {
+            slot: self.roll() as u32,
+            generation: u32::MAX,
+        };
+        let verdict = match self.below(9) {
             0 => self.scheduler.finished(id, garbage, from, to, 5),
             1 => self.scheduler.finished(id, job, from, u32::MAX, 5),
             2 => self.scheduler.finished(id, job, to, from, u64::MAX),
             3 => self.scheduler.finished(id, job, from + 1, to + 1, 0),
             4 => self.scheduler.returned(id, garbage, 0, u32::MAX),
             5 => self.scheduler.recalled(id, job, u32::MAX, 0),
+            7 => self.scheduler.recalled(id, job, from, u32::MAX),
             6 => match self.scheduler.failed(id, job, u32::MAX) {
                 Failed::Violation => Verdict::Violation,
                 _ => Verdict::Accept,
             },
-            _ => self
-                .scheduler
-                .finished(id, JobId::from_bits(u64::MAX), 0, 1, 5),
+            _ => self.scheduler.finished(id, NOBODY, 0, 1, 5),
         };
         assert_eq!(verdict, Verdict::Violation);
         self.scheduler.claimed(id, garbage, u32::MAX);

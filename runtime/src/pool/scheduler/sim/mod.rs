@@ -21,12 +21,20 @@ pub(super) struct Plan {
     pub(super) resizes: Vec<(u64, u32)>,
     /// When workers are killed from outside, whatever they do.
     pub(super) kills: Vec<u64>,
+    /// When everything that is queued is dropped.
+    pub(super) drop_queued_at: Option<u64>,
     pub(super) odds: Odds,
     /// Recalls are answered at once, as over shared memory, not after a while.
     pub(super) prompt_recalls: bool,
     /// Every so many events the scheduler's books are audited (0: never).
     pub(super) audit_every: u64,
 }
+
+/// A job that never was.
+pub(super) const NOBODY: JobId = JobId {
+    slot: u32::MAX,
+    generation: u32::MAX,
+};
 
 /// Chances in 100,000.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +66,7 @@ enum Event {
     Open(usize),
     Cancel(usize),
     Resize(u32),
+    DropQueued,
     KillOne,
     /// For the worker in this slot, if it is still the one of that number.
     Ready(usize, u32),
@@ -120,6 +129,8 @@ struct BookedCall {
     id: CallId,
     items: Vec<Item>,
     cancelled: bool,
+    /// What was queued of it was dropped.
+    cut_short: bool,
     fed: bool,
     unresolved: u64,
     unreleased: u32,
@@ -150,6 +161,8 @@ pub(super) struct Tally {
     pub(super) violations: u64,
     pub(super) sends: u64,
     pub(super) returned: u64,
+    /// What all items took together, and when the last call was done.
+    pub(super) busy: u64,
     pub(super) end: u64,
 }
 
@@ -201,6 +214,9 @@ impl Sim {
         for (at, size) in sim.plan.resizes.clone() {
             sim.at(at, Event::Resize(size));
         }
+        if let Some(at) = sim.plan.drop_queued_at {
+            sim.at(at, Event::DropQueued);
+        }
         for at in sim.plan.kills.clone() {
             sim.at(at, Event::KillOne);
         }
@@ -216,6 +232,7 @@ impl Sim {
         assert_eq!(self.calls.len(), self.plan.calls.len());
         assert!(self.calls.iter().all(|call| call.done && call.fed));
         assert!(self.jobs.is_empty() && self.runnable == 0 && self.in_flight == 0);
+        self.tally.end = self.now;
         self.scheduler.close();
         self.drain();
         self.play();
@@ -223,7 +240,6 @@ impl Sim {
             assert_eq!(worker.life, Life::None, "a worker stays behind");
         }
         assert!(self.scheduler.open_call(CallSpec::default()).is_err());
-        self.tally.end = self.now;
         self.tally
     }
 
@@ -279,16 +295,20 @@ impl Sim {
             Event::Open(plan) => self.open(plan),
             Event::Cancel(call) => self.cancel(call),
             Event::Resize(size) => self.scheduler.resize(size),
+            Event::DropQueued => {
+                for call in &mut self.calls {
+                    call.fed = true;
+                    call.cut_short = true;
+                }
+                self.scheduler.cancel_queued();
+                assert!(!self.scheduler.has_backlog());
+            }
             Event::KillOne => {
                 let worker = self.below(self.workers.len() as u64) as usize;
                 self.die(worker);
             }
             Event::Ready(worker, number) if self.is_current(worker, number) => {
-                if self.workers[worker].life == Life::Starting {
-                    self.workers[worker].life = Life::Up;
-                    self.workers[worker].up = true;
-                    self.scheduler.worker_up(WorkerId(worker as u32));
-                }
+                self.ready(worker);
             }
             Event::NoStart(worker, number) if self.is_current(worker, number) => {
                 self.workers[worker].life = Life::None;
@@ -302,10 +322,10 @@ impl Sim {
             Event::Noticed(worker, number) if self.is_current(worker, number) => {
                 self.notice(worker);
             }
-            Event::AnswerRecall(worker, number, job, from, to) => {
-                if self.is_current(worker, number) {
-                    self.answer_recall(worker, job, from, to);
-                }
+            Event::AnswerRecall(worker, number, job, from, to)
+                if self.is_current(worker, number) =>
+            {
+                self.answer_recall(worker, job, from, to);
             }
             _ => {}
         }
@@ -326,6 +346,7 @@ impl Sim {
             id,
             items: Vec::new(),
             cancelled: false,
+            cut_short: false,
             fed: false,
             unresolved: 0,
             unreleased: 0,
@@ -349,6 +370,15 @@ impl Sim {
 
     // ---- the workers
 
+    fn ready(&mut self, worker: usize) {
+        let w = &mut self.workers[worker];
+        if w.life == Life::Starting {
+            w.life = Life::Up;
+            w.up = true;
+            self.scheduler.worker_up(WorkerId(worker as u32));
+        }
+    }
+
     fn claim(&mut self, worker: usize) {
         let w = &mut self.workers[worker];
         if w.life != Life::Up || w.begun {
@@ -370,6 +400,7 @@ impl Sim {
         if self.below(200) == 0 {
             ns = ns.saturating_mul(100);
         }
+        self.tally.busy += ns;
         self.workers[worker].spent += ns;
         let (number, time) = (self.workers[worker].number, self.now + ns);
         self.at(time, Event::ItemEnd(worker, number));

@@ -1,0 +1,169 @@
+//! What is left of processes that have ended: their slots, and the blocks they owned.
+//!
+//! A process that dies leaves children behind that this process cannot wait for. The lifeline kills them within moments, but
+//! until then they still write where their parent gave them room: so nothing that a dead process owned is given back before
+//! all of its descendants are gone. Each grave waits for that; it is looked at when the next child is started or buried.
+//!
+//! Words of the process table that are used here: `spare[0]` of a process is 1 before it takes a slot for its first child;
+//! the `pid` of a slot is 0 while its parent prepares it, [`PID_TO_COME`] from just before the process exists, and then the
+//! number, which the parent and the process itself both write.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+use crate::heap::{Heap, SlotId};
+use crate::sys::child;
+
+/// The slot's process may exist, and nobody has written its number yet.
+pub(super) const PID_TO_COME: u32 = u32::MAX;
+/// A process that has not written its number for so long has never come to life: its parent died while starting it.
+const UNBORN: Duration = Duration::from_secs(10);
+
+struct Grave {
+    slot: SlotId,
+    end: End,
+}
+
+/// What is known of the end of the process.
+enum End {
+    /// It is gone.
+    Certain,
+    /// Gone when this is readable.
+    At(OwnedFd),
+    /// It has no number yet; looked at first at this time.
+    Unknown(Instant),
+}
+
+static GRAVES: Mutex<Vec<Grave>> = Mutex::new(Vec::new());
+
+/// Says that this process has children from now on, for whoever buries it.
+pub(super) fn announce_children(heap: &Heap) -> Result<(), Error> {
+    let me = heap.processes().slot(heap.me())?;
+    me.spare[0].store(1, Ordering::Release);
+    Ok(())
+}
+
+/// Gives back the slot and the blocks of a process that is gone, as soon as its descendants are gone too.
+pub(super) fn bury(heap: &'static Heap, slot: SlotId) {
+    let mut graves = GRAVES.lock().unwrap_or_else(PoisonError::into_inner);
+    graves.push(Grave {
+        slot,
+        end: End::Certain,
+    });
+    look_after(&mut graves, heap);
+}
+
+/// Gives back what can be given back by now.
+pub(super) fn sweep(heap: &'static Heap) {
+    let mut graves = GRAVES.lock().unwrap_or_else(PoisonError::into_inner);
+    look_after(&mut graves, heap);
+}
+
+/// Waits until nothing is left to be given back, or the deadline has passed; whether nothing is left.
+pub(crate) fn settle(heap: &'static Heap, deadline: Instant) -> bool {
+    loop {
+        sweep(heap);
+        if GRAVES
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+        {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn look_after(graves: &mut Vec<Grave>, heap: &'static Heap) {
+    let table = heap.processes();
+    loop {
+        let mut found: Vec<Grave> = Vec::new();
+        let before = graves.len();
+        graves.retain_mut(|grave| {
+            if !grave.is_gone(heap) {
+                return true;
+            }
+            let mut childless = true;
+            if has_had_children(heap, grave.slot) {
+                for slot in table.children_of(grave.slot) {
+                    childless = false;
+                    found.push(Grave::of_orphan(heap, slot));
+                }
+            }
+            if childless {
+                let _ = table.mark_dead(grave.slot);
+                heap.adopt(grave.slot);
+                let _ = table.release(grave.slot);
+            }
+            !childless
+        });
+        let mut changed = graves.len() != before;
+        for grave in found {
+            if graves.iter().all(|known| known.slot != grave.slot) {
+                changed = true;
+                graves.push(grave);
+            }
+        }
+        // An orphan may be gone already, and its own children are then found in the next round.
+        if !changed || graves.is_empty() {
+            return;
+        }
+    }
+}
+
+fn has_had_children(heap: &Heap, slot: SlotId) -> bool {
+    heap.processes()
+        .slot(slot)
+        .is_ok_and(|slot| slot.spare[0].load(Ordering::Acquire) != 0)
+}
+
+impl Grave {
+    fn of_orphan(heap: &Heap, slot: SlotId) -> Self {
+        let mut grave = Grave {
+            slot,
+            end: End::Unknown(Instant::now()),
+        };
+        grave.look(heap);
+        grave
+    }
+
+    fn is_gone(&mut self, heap: &Heap) -> bool {
+        if matches!(self.end, End::Unknown(_)) {
+            self.look(heap);
+        }
+        let gone = match &self.end {
+            End::Certain => true,
+            // An error would stay an error: nothing can be learned from this descriptor any more.
+            End::At(pidfd) => child::poll_readable(pidfd, Some(Instant::now())).unwrap_or(true),
+            End::Unknown(since) => since.elapsed() >= UNBORN,
+        };
+        if gone {
+            self.end = End::Certain;
+        }
+        gone
+    }
+
+    /// Finds out which process the slot has.
+    fn look(&mut self, heap: &Heap) {
+        let pid = match heap.processes().slot(self.slot) {
+            Ok(slot) => slot.pid.load(Ordering::Acquire),
+            Err(_) => 0,
+        };
+        self.end = match pid {
+            0 => End::Certain,
+            PID_TO_COME => return,
+            pid => match child::open(pid) {
+                Ok(Some(pidfd)) => End::At(pidfd),
+                Ok(None) => End::Certain,
+                // No descriptor to be had just now: asked again, for as long as for one without a number.
+                Err(_) => return,
+            },
+        };
+    }
+}

@@ -1,0 +1,6 @@
+//! The function given to `mp::main!` is `async`.
+#![allow(unused)]
+
+mp::main!(run);
+
+async fn run() {}

@@ -1,0 +1,8 @@
+//! The function given to `mp::main!` has parameters.
+#![allow(unused)]
+
+mp::main!(run);
+
+fn run(x: u64) {
+    let _ = x;
+}

@@ -1,0 +1,4 @@
+#![allow(unused)]
+mp::main! {
+    let x = ;
+}
