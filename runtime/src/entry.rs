@@ -234,11 +234,7 @@ fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
         Ok(launch) => launch.identity.name,
         Err(_) => "MainProcess".into(),
     };
-    Ok(Parent {
-        slot: parent,
-        pid,
-        name,
-    })
+    Ok(Parent { pid, name })
 }
 
 fn note_overflow() {

@@ -416,7 +416,6 @@ impl Core {
                 job,
                 item,
                 report,
-                ..
             } => {
                 if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
                     let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));

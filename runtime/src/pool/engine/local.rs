@@ -236,7 +236,6 @@ impl Worker {
                 worker: id,
                 job,
                 item: from,
-                ns: note.ns,
                 report: payload()?,
             },
             News::Returned if note.to == to => Event::Returned {
