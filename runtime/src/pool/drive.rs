@@ -180,9 +180,9 @@ impl Shared {
         wakes.into_iter().for_each(super::core::Wake::fire);
     }
 
-    /// Leaves the lead, if this thread has it, to a follower or the keeper.
+    /// Leaves the lead, if this thread has it or was to take it, to a follower or the keeper.
     fn step_down(&self, mut lead: MutexGuard<'_, Lead>, me: Leader) {
-        if lead.leader != me {
+        if lead.leader != me && lead.leader != Leader::Nobody {
             return self.unlock(lead);
         }
         lead.leader = Leader::Nobody;
@@ -209,7 +209,7 @@ impl Shared {
     /// After work was given to the pool that no thread waits for.
     pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
         let unattended = lead.leader == Leader::Nobody;
-        self.unlock(lead);
+        // Under the lock, so that there is one.
         if self.keeper.get().is_none() {
             let shared = Arc::clone(self);
             let started = thread::Builder::new()
@@ -221,9 +221,10 @@ impl Shared {
                     let _ = self.keeper.set(handle.thread().clone());
                 }
                 // The work is with the workers; whoever asks for it next drives it.
-                Err(_) => return,
+                Err(_) => return self.unlock(lead),
             }
         }
+        self.unlock(lead);
         if unattended {
             self.wake_keeper();
         }
