@@ -356,7 +356,9 @@ fn items_are_anything_to_iterate_over() {
     assert_eq!(count(square, 1..=10), 80);
     assert_eq!(count(square, [1, 2, 3]), 24);
     let numbers = [1, 2, 3];
-    assert_eq!(count(square, &numbers), 24);
+    #[allow(clippy::needless_borrows_for_generic_args)] // the loan is what is tested
+    let lent = count(square, &numbers);
+    assert_eq!(lent, 24);
     assert_eq!(count(add, vec![(1, 2), (3, 4)]), 32);
     assert_eq!(count(add, [1, 2].iter().map(|x| (x, 7))), 32);
     assert!(count(words, texts.iter().map(|text| (text, 1))) > 0);

@@ -555,6 +555,8 @@ impl Engine for Local {
             worker.bury(session);
         }
         self.dirty.clear();
+        // What the calls left half empty goes back to the session.
+        session.heap.trim();
     }
 }
 
