@@ -181,7 +181,7 @@ impl Shared {
         wakes.into_iter().for_each(super::core::Wake::fire);
     }
 
-    /// Leaves the lead, if this thread has it, to a follower or the keeper.
+    /// Leaves the lead, if this thread has it or was to take it, to a follower or the keeper.
     fn step_down(&self, mut lead: MutexGuard<'_, Lead>, me: Leader) {
         // Where nobody leads, this thread may have been woken to: it hands on what it has no use for.
         if lead.leader != me && lead.leader != Leader::Nobody {

@@ -1,3 +1,4 @@
+//! A `main` that needs a runtime.
 #![allow(unused)]
 mp::main! {
     async fn main() {}

@@ -24,9 +24,6 @@ const fn constant(x: u64) -> u64 {
 }
 
 #[mp::task]
-unsafe fn dangerous(x: u64) {}
-
-#[mp::task]
 extern "C" fn foreign(x: u64) {}
 
 #[mp::task]

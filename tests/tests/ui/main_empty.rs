@@ -1,2 +1,3 @@
+//! Nothing in `mp::main!`.
 #![allow(unused)]
 mp::main!();
