@@ -15,7 +15,7 @@ use super::mail::Bell;
 use crate::sys::signal;
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
-const SPIN: Duration = Duration::from_micros(20);
+const SPIN: Duration = Duration::from_micros(50);
 /// … and while the workers need them all.
 const SPIN_BUSY: Duration = Duration::from_micros(3);
 
