@@ -13,11 +13,11 @@ use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
-use walk::{Problem, problem, walk};
+use walk::{Problem, Walk, problem, walk};
 use words::Words;
 
 #[path = "wordcount/walk.rs"]
@@ -44,16 +44,16 @@ thread_local! {
 
 /// Counts the words of one file.
 #[mp::task]
-fn count(path: &Path) -> Counts {
+fn count(path: PathBuf) -> Counts {
     let mut counts = Counts::default();
-    let read = File::open(path)
+    let read = File::open(&path)
         .and_then(|file| BUFFER.with_borrow_mut(|buffer| counts.words.read(file, buffer)));
     match read {
         Ok(()) => counts.files = 1,
         // A file that fails half-way does not count by half.
         Err(error) => {
             counts = Counts {
-                problems: vec![problem(path, &error)],
+                problems: vec![problem(&path, &error)],
                 ..Counts::default()
             };
         }
@@ -80,10 +80,10 @@ fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let found = walk(options.paths);
+    let mut found = walk(options.paths);
     let counted = match options.by {
-        By::Loop => Ok(count_in_a_loop(&found.files)),
-        By::Workers(workers) => count_in_processes(&found.files, workers),
+        By::Loop => Ok(count_in_a_loop(&mut found)),
+        By::Workers(workers) => count_in_processes(&mut found, workers),
     };
     let mut counts = match counted {
         Ok(counts) => counts,
@@ -110,20 +110,18 @@ fn run() -> ExitCode {
 }
 
 /// One task per file, in worker processes; the workers fold what they counted.
-fn count_in_processes(files: &[PathBuf], workers: Option<usize>) -> mp::Result<Counts> {
+fn count_in_processes(files: &mut Walk, workers: Option<usize>) -> mp::Result<Counts> {
     let pool = match workers {
         Some(workers) => mp::Pool::builder().workers(workers).build()?,
         None => mp::Pool::new()?,
     };
-    let counts = pool.map_reduce(count, merge, files.iter().map(PathBuf::as_path))?;
+    let counts = pool.map_reduce(count, merge, files)?;
     Ok(counts.unwrap_or_default())
 }
 
 /// The same two functions, called in a plain loop: what the processes are measured against.
-fn count_in_a_loop(files: &[PathBuf]) -> Counts {
-    files
-        .iter()
-        .fold(Counts::default(), |all, path| merge(all, count(path)))
+fn count_in_a_loop(files: &mut Walk) -> Counts {
+    files.fold(Counts::default(), |all, path| merge(all, count(path)))
 }
 
 fn print(counts: &Counts, out: &mut impl Write) -> io::Result<()> {
@@ -232,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_reported_and_not_counted() {
-        let counts = merge(count(Path::new("/no/such/file")), count(Path::new("/")));
+        let counts = merge(count("/no/such/file".into()), count("/".into()));
         assert_eq!((counts.files, counts.words.total()), (0, 0));
         assert_eq!(counts.problems.len(), 2);
         assert_eq!(counts.problems[0].0, "/no/such/file");
@@ -259,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_text_that_is_shipped_is_counted() {
-        let counts = count_in_a_loop(&walk([PathBuf::from(TEXT)]).files);
+        let counts = count_in_a_loop(&mut walk(vec![PathBuf::from(TEXT)]));
         assert!(counts.problems.is_empty());
         assert!(counts.files >= 3 && counts.words.total() >= 3_000);
     }

@@ -9,67 +9,96 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// A path that could not be read, and why. The path travels as `OsString`: names need not be UTF-8.
-pub type Problem = (OsString, String);
+pub(crate) type Problem = (OsString, String);
 
-/// What a walk found.
-#[derive(Default)]
-pub struct Found {
-    pub files: Vec<PathBuf>,
-    pub problems: Vec<Problem>,
+/// A walk: an iterator over the files, which looks into a folder when its turn comes, so that the first files can be
+/// counted before the last are found.
+pub(crate) struct Walk {
+    /// What the user named and the walk has not come to yet.
+    named: std::vec::IntoIter<PathBuf>,
+    /// Folders still to do: a list, so depth costs no stack and no descriptors.
+    folders: Vec<PathBuf>,
+    /// The folder the walk is in.
+    open: Option<(PathBuf, fs::ReadDir)>,
+    /// The files so far.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Walks over `paths`.
-pub fn walk(paths: impl IntoIterator<Item = PathBuf>) -> Found {
-    let mut found = Found::default();
-    for path in paths {
-        match fs::metadata(&path) {
-            Ok(meta) if meta.is_dir() => found.folder(path),
-            Ok(meta) if meta.is_file() => found.files.push(path),
-            Ok(_) => found
-                .problems
-                .push((path.into(), "neither a file nor a folder".to_string())),
-            Err(error) => found.problems.push(problem(&path, &error)),
-        }
+pub(crate) fn walk(paths: Vec<PathBuf>) -> Walk {
+    Walk {
+        named: paths.into_iter(),
+        folders: Vec::new(),
+        open: None,
+        files: Vec::new(),
+        problems: Vec::new(),
     }
-    found
 }
 
-pub fn problem(path: &Path, error: &io::Error) -> Problem {
+pub(crate) fn problem(path: &Path, error: &io::Error) -> Problem {
     (path.as_os_str().to_owned(), error.to_string())
 }
 
-impl Found {
-    /// Takes everything below `root`. The folders still to do are kept in a list, so depth costs no stack and no
-    /// descriptors.
-    fn folder(&mut self, root: PathBuf) {
-        let mut folders = vec![root];
-        while let Some(folder) = folders.pop() {
-            match fs::read_dir(&folder) {
-                Ok(entries) => {
-                    for entry in entries {
-                        if let Err(error) = self.entry(entry, &mut folders) {
-                            self.problems.push(problem(&folder, &error));
-                        }
-                    }
+impl Walk {
+    /// The next file of the open folder; its folders are put aside.
+    fn next_in_folder(&mut self) -> Option<PathBuf> {
+        let (folder, entries) = self.open.as_mut()?;
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.problems.push(problem(folder, &error));
+                    continue;
                 }
-                Err(error) => self.problems.push(problem(&folder, &error)),
+            };
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => return Some(entry.path()),
+                Ok(_) => {}
+                Err(error) => self.problems.push(problem(&entry.path(), &error)),
             }
         }
+        self.open = None;
+        None
     }
 
-    fn entry(
-        &mut self,
-        entry: io::Result<fs::DirEntry>,
-        folders: &mut Vec<PathBuf>,
-    ) -> io::Result<()> {
-        let entry = entry?;
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-            Ok(kind) if kind.is_file() => self.files.push(entry.path()),
-            Ok(_) => {}
-            Err(error) => self.problems.push(problem(&entry.path(), &error)),
+    /// Opens the next folder there is, or gives the next file that was named.
+    fn next_named(&mut self) -> Option<Option<PathBuf>> {
+        if let Some(folder) = self.folders.pop() {
+            match fs::read_dir(&folder) {
+                Ok(entries) => self.open = Some((folder, entries)),
+                Err(error) => self.problems.push(problem(&folder, &error)),
+            }
+            return Some(None);
         }
-        Ok(())
+        let path = self.named.next()?;
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_dir() => self.folders.push(path),
+            Ok(meta) if meta.is_file() => return Some(Some(path)),
+            Ok(_) => self
+                .problems
+                .push((path.into(), "neither a file nor a folder".to_string())),
+            Err(error) => self.problems.push(problem(&path, &error)),
+        }
+        Some(None)
+    }
+}
+
+impl Iterator for Walk {
+    type Item = PathBuf;
+
+    fn next(&mut self) -> Option<PathBuf> {
+        let file = loop {
+            if let Some(file) = self.next_in_folder() {
+                break file;
+            }
+            if let Some(file) = self.next_named()? {
+                break file;
+            }
+        };
+        self.files.push(file.clone());
+        Some(file)
     }
 }
 
@@ -105,9 +134,10 @@ mod tests {
         let odd = deep.join(OsString::from_vec(b"not \xff utf8".to_vec()));
         fs::write(&odd, "x").unwrap();
         fs::write(scratch.0.join("top"), "x").unwrap();
-        let mut found = walk([scratch.0.clone()]);
-        found.files.sort();
-        assert_eq!(found.files, [odd, scratch.0.join("top")]);
+        let mut found = walk(vec![scratch.0.clone()]);
+        let mut files: Vec<_> = found.by_ref().collect();
+        files.sort();
+        assert_eq!(files, [odd, scratch.0.join("top")]);
         assert_eq!(found.problems, []);
     }
 
@@ -120,18 +150,17 @@ mod tests {
         symlink(&folder, folder.join("loop")).unwrap();
         symlink(folder.join("file"), folder.join("alias")).unwrap();
         symlink(&folder, scratch.0.join("door")).unwrap();
-        assert_eq!(walk([folder.clone()]).files, [folder.join("file")]);
-        assert_eq!(
-            walk([scratch.0.join("door")]).files,
-            [scratch.0.join("door/file")]
-        );
-        assert_eq!(walk([folder.join("alias")]).files, [folder.join("alias")]);
+        let files = |path: PathBuf| walk(vec![path]).collect::<Vec<_>>();
+        assert_eq!(files(folder.clone()), [folder.join("file")]);
+        assert_eq!(files(scratch.0.join("door")), [scratch.0.join("door/file")]);
+        assert_eq!(files(folder.join("alias")), [folder.join("alias")]);
     }
 
     #[test]
     fn what_cannot_be_read_is_a_problem_and_no_more() {
-        let found = walk([PathBuf::from("/no/such/file"), PathBuf::from("/dev/null")]);
-        assert!(found.files.is_empty());
+        let paths = ["/no/such/file", "/dev/null"].map(PathBuf::from);
+        let mut found = walk(paths.to_vec());
+        assert_eq!(found.next(), None);
         assert_eq!(found.problems.len(), 2);
         assert_eq!(found.problems[0].0, "/no/such/file");
     }

@@ -3,7 +3,7 @@
 //! Whatever is wrong, a `main` comes out, so that rustc does not add that there is none.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
@@ -93,35 +93,36 @@ pub(crate) fn main(input: TokenStream) -> TokenStream {
     };
     let private = quote!(#krate::__private);
     let (items, run) = match form {
-        Form::Path(path) => {
-            let check = args::located_at(quote!(#private::main_function), path.span());
-            let check = quote_spanned!(path.span()=> #check(#path));
-            (TokenStream::new(), check)
-        }
-        Form::Whole(function) => {
-            let name = &function.sig.ident;
-            let check = args::located_at(quote!(#private::main_function), name.span());
-            let check = quote_spanned!(name.span()=> #check(#name));
-            (quote!(#function), check)
-        }
+        Form::Path(path) => (TokenStream::new(), path.to_token_stream()),
+        Form::Whole(function) => (quote!(#function), function.sig.ident.to_token_stream()),
         Form::Statements(statements) => (body(&private, statements), quote!(__mp_body)),
     };
+    // The call stands where the function's name does: that is where its type is found wanting.
+    let place = run.span();
+    let call = args::located_at(quote!(#private::run_main), place);
+    let call = quote_spanned!(place=> #call(#run));
     quote! {
         fn main() -> #private::ExitCode {
             #items
-            #private::run_main(#run)
+            #call
         }
     }
 }
 
 fn body(private: &TokenStream, mut statements: Vec<Stmt>) -> TokenStream {
+    // The body may end in something that never returns.
+    let done = quote!(#[allow(unreachable_code)] return #private::done(););
     let last = statements.pop().map(|last| match last {
         Stmt::Expr(tail, None) if is_value(&tail) => quote!(#tail),
         // A `Result` that stands here by itself is an error and not silently dropped; `!` is fine.
         Stmt::Expr(tail, None) if !is_block(&tail) => {
-            quote_spanned!(tail.span()=> let _: () = #tail; #private::done())
+            quote_spanned! {tail.span()=>
+                #[allow(clippy::diverging_sub_expression)]
+                let _: () = #tail;
+                #done
+            }
         }
-        other => quote!(#other #private::done()),
+        other => quote!(#other #done),
     });
     quote! {
         fn __mp_body() -> #private::MainResult {
@@ -183,9 +184,7 @@ mod tests {
     #[test]
     fn a_path() {
         let path = text(quote!(app::run));
-        assert!(
-            path.ends_with("::mp::__private::run_main(::mp::__private::main_function(app::run))}")
-        );
+        assert!(path.ends_with("::mp::__private::run_main(app::run)}"));
         assert!(text(quote!(crate = other; run)).contains("other::__private::run_main"));
     }
 
@@ -204,13 +203,18 @@ mod tests {
 
     #[test]
     fn the_end_of_the_body_is_decided_by_syntax() {
-        let done = "::mp::__private::done()";
+        let done = "#[allow(unreachable_code)]return::mp::__private::done();";
         for (input, end) in [
             (quote!(let x = 1; f(x)?;), format!("f(x)?;{done}")),
-            (quote!(f()?), format!("let_:()=f()?;{done}")),
+            (
+                quote!(f()?),
+                format!("#[allow(clippy::diverging_sub_expression)]let_:()=f()?;{done}"),
+            ),
             (
                 quote!(std::process::exit(4)),
-                format!("let_:()=std::process::exit(4);{done}"),
+                format!(
+                    "#[allow(clippy::diverging_sub_expression)]let_:()=std::process::exit(4);{done}"
+                ),
             ),
             (quote!(f(); Ok(())), "f();Ok(())".into()),
             (

@@ -1,4 +1,4 @@
-//! The doors of the procedural macros; what is behind them is in `task`, `main`, `test` and `plain`.
+//! The doors of the procedural macros; what is behind them is in `task`, `entry`, `test` and `plain`.
 //!
 //! Behind the doors everything is `proc_macro2`: parsed, understood, and only then expanded, so that it can be tested
 //! as an ordinary function from tokens to tokens.

@@ -9,7 +9,7 @@
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::process::{ExitCode, Termination};
+use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,13 +22,13 @@ use crate::process::family;
 use crate::process::record::{Duty, Record};
 use crate::session::{self, Door, Parent, Role, Session, VARIABLE};
 use crate::sys::{lifeline, program, signal};
-use crate::task::{self, Batch, Report, Stop};
+use crate::task::{self, Batch, MainReturn, Report, Stop};
 
 /// A worker's core file is no larger than this; the heap is never in it.
 const CORE_LIMIT: u64 = 64 << 20;
 
 /// What `mp::main!` expands to: the child's work in a child, `main` in the root.
-pub fn run_main<R: Termination>(main: impl FnOnce() -> R) -> ExitCode {
+pub fn run_main<R: MainReturn>(main: impl FnOnce() -> R) -> ExitCode {
     if let Some(order) = take_order(Door::Main) {
         be_child(&order, false);
     }
@@ -234,11 +234,7 @@ fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
         Ok(launch) => launch.identity.name,
         Err(_) => "MainProcess".into(),
     };
-    Ok(Parent {
-        slot: parent,
-        pid,
-        name,
-    })
+    Ok(Parent { pid, name })
 }
 
 fn note_overflow() {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::error::{Error, Kind};
-use crate::heap::{self, Heap, SlotId};
+use crate::heap::{self, Heap};
 use crate::sys::lifeline::Lifeline;
 use crate::sys::{memory, program};
 
@@ -59,7 +59,6 @@ pub(crate) struct Session {
 /// Who started this process.
 #[derive(Clone, Debug)]
 pub(crate) struct Parent {
-    pub(crate) slot: SlotId,
     pub(crate) pid: u32,
     pub(crate) name: String,
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::error::Error;
-use crate::process::{family, graves};
+use crate::process::{family, graves, watch};
 use crate::session;
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
@@ -24,6 +24,9 @@ use crate::task::{self, TestEntry};
 
 /// How long processes whose lifeline is cut may take to vanish before they count as left behind.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long what was open or in use may take to be given back after the test.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// What the variable tells the process of a test.
 pub(crate) struct TestOrder {
@@ -364,6 +367,7 @@ fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
     session
         .lifeline()
         .map_err(|cause| format!("cannot make a lifeline: {cause}"))?;
+    watch::prepare().map_err(|cause| format!("cannot watch processes: {cause}"))?;
     let before =
         Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
 
@@ -392,10 +396,17 @@ fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
     if !graves::settle(session.heap, Instant::now() + GRACE) {
         return Err("descendants of a process that was killed are still alive".into());
     }
-    let after =
-        Inventory::take(session).map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
-    match before.compare(&after) {
-        Some(text) => Err(format!("the test left something behind: {text}")),
-        None => Ok(()),
+    // A thread of ours may be just about to end, and to give back what it holds.
+    let deadline = Instant::now() + SETTLE;
+    loop {
+        let after = Inventory::take(session)
+            .map_err(|cause| format!("cannot read /proc/self/fd: {cause}"))?;
+        match before.compare(&after) {
+            None => return Ok(()),
+            Some(text) if Instant::now() >= deadline => {
+                return Err(format!("the test left something behind: {text}"));
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(2)),
+        }
     }
 }

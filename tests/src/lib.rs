@@ -1,4 +1,7 @@
 //! Helpers shared by the tests; the tests themselves are in `tests/`.
+#![allow(missing_docs)]
+
+pub mod grief;
 
 /// The program in the README compiles.
 #[cfg(doctest)]

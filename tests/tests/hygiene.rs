@@ -186,7 +186,7 @@ fn count(count: u64) -> u64 {
     } else {
         1 + self::count(count - 1)
     };
-    assert_eq!(count, count);
+    assert!(count < 1000);
     count
 }
 

@@ -4,5 +4,5 @@
 #[test]
 fn refusals() {
     let cases = trybuild::TestCases::new();
-    cases.compile_fail("ui/*.rs");
+    cases.compile_fail("tests/ui/*.rs");
 }

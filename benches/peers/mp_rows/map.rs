@@ -58,30 +58,57 @@ fn rate(
 pub(crate) fn single(scale: Scale) -> Vec<Case> {
     let count = scale.of(1_000_000) as u64;
     let mut pool = pool_of(2);
-    vec![Case::new("mp", "apply_async, 4,096 in flight", move || {
-        let pool = pool()?;
-        let began = Instant::now();
-        let mut waiting = VecDeque::with_capacity(IN_FLIGHT);
-        let mut total = 0_u64;
-        for number in 0..count {
-            if waiting.len() == IN_FLIGHT {
-                total = total.wrapping_add(take(&mut waiting)?);
+    vec![
+        mapped("map(square, &items), chunk_size(1)", count, None),
+        mapped("… and prefetch(1)", count / 10, Some(1)),
+        Case::new("mp", "apply_async, 4,096 in flight", move || {
+            asynchronous(&pool()?, count)
+        }),
+    ]
+}
+
+/// A map whose items travel one by one.
+fn mapped(variant: &'static str, count: u64, prefetch: Option<usize>) -> Case {
+    let items: Vec<u64> = (0..count).collect();
+    let mut kept: Option<mp::Pool> = None;
+    Case::new("mp", variant, move || {
+        let pool = match &kept {
+            Some(pool) => pool,
+            None => {
+                let builder = mp::Pool::builder().workers(2).chunk_size(1);
+                let builder = match prefetch {
+                    Some(messages) => builder.prefetch(messages),
+                    None => builder,
+                };
+                kept.insert(builder.build()?)
             }
-            waiting.push_back(pool.apply_async(square, number)?);
-        }
-        while !waiting.is_empty() {
+        };
+        rate(&items, 1, |items| Ok(pool.map(square, items)?))
+    })
+}
+
+fn asynchronous(pool: &mp::Pool, count: u64) -> Measured {
+    let began = Instant::now();
+    let mut waiting = VecDeque::with_capacity(IN_FLIGHT);
+    let mut total = 0_u64;
+    for number in 0..count {
+        if waiting.len() == IN_FLIGHT {
             total = total.wrapping_add(take(&mut waiting)?);
         }
-        let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
-        let expected = (0..count).fold(0_u64, |total, number| {
-            total.wrapping_add(number.wrapping_mul(number))
-        });
-        if total == expected {
-            Ok(rate)
-        } else {
-            Err("the wrong total".into())
-        }
-    })]
+        waiting.push_back(pool.apply_async(square, number)?);
+    }
+    while !waiting.is_empty() {
+        total = total.wrapping_add(take(&mut waiting)?);
+    }
+    let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
+    let expected = (0..count).fold(0_u64, |total, number| {
+        total.wrapping_add(number.wrapping_mul(number))
+    });
+    if total == expected {
+        Ok(rate)
+    } else {
+        Err("the wrong total".into())
+    }
 }
 
 fn take(waiting: &mut VecDeque<mp::Handle<u64>>) -> Result<u64, Box<dyn std::error::Error>> {

@@ -17,12 +17,6 @@ fn echo(x: u64) -> u64 {
     x
 }
 
-/// The process that runs it.
-#[mp::task]
-fn whoami() -> u32 {
-    std::process::id()
-}
-
 mp::main!(run);
 
 fn run() -> ExitCode {
@@ -178,18 +172,9 @@ fn wait(pid: libc::pid_t) -> Outcome {
 /// What the kernel says of an idle worker's memory, in MiB; the mean over a pool of `workers`.
 fn idle(line: &str, workers: u32) -> Outcome<f64> {
     let pool = mp::Pool::builder().workers(workers as usize).build()?;
-    let mut pids = Vec::new();
-    for round in 0.. {
-        pids.extend(pool.map(whoami, vec![(); 64 * workers as usize])?);
-        pids.sort_unstable();
-        pids.dedup();
-        if pids.len() == workers as usize {
-            break;
-        }
-        if round == 100 {
-            return Err("some workers never answered".into());
-        }
-    }
+    // Something to do for everybody, so that none is weighed before it has begun.
+    pool.map(echo, 0..1000 * u64::from(workers))?;
+    let pids = pool.worker_pids();
     std::thread::sleep(Duration::from_millis(100));
     let mut kilobytes = 0_u64;
     for pid in &pids {

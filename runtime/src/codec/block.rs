@@ -46,14 +46,6 @@ impl Parcel {
         let len = reader.remaining();
         reader.copy_bytes(len)
     }
-
-    /// Gives its block back, if it has one.
-    pub(crate) fn free(self, heap: &'static Heap) {
-        if let Parcel::Block { offset, .. } = self {
-            // A refusal means that the other side named a block that is none: there is nothing of ours to free.
-            let _ = heap.free(offset);
-        }
-    }
 }
 
 /// Room for a writer: the caller's own to begin with, then a block of the heap that doubles as it grows.

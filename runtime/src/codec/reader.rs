@@ -69,6 +69,7 @@ impl<'m> Reader<'m> {
     /// # Safety
     ///
     /// `len` initialised bytes at `at` that stay as they are for `'m`.
+    #[inline]
     pub unsafe fn trusted(at: NonNull<u8>, len: usize) -> Self {
         Reader {
             at: at.as_ptr(),
@@ -84,6 +85,7 @@ impl<'m> Reader<'m> {
     /// # Safety
     ///
     /// `len` initialised bytes at `at` stay mapped and readable for `'m`.
+    #[inline]
     pub unsafe fn untrusted(at: NonNull<u8>, len: usize) -> Self {
         Reader {
             at: at.as_ptr(),
@@ -95,6 +97,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Reads bytes of this process.
+    #[inline]
     pub fn from_slice(bytes: &'m [u8]) -> Self {
         Reader {
             at: bytes.as_ptr(),
@@ -118,6 +121,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Refuses a message that is longer than what was read from it.
+    #[inline]
     pub fn finish(&self) -> Result<(), Error> {
         match self.left {
             0 => Ok(()),
@@ -156,6 +160,7 @@ impl<'m> Reader<'m> {
     }
 
     /// The next `count` bytes as a message of their own.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<Reader<'m>, Error> {
         Ok(Reader {
             at: self.step(count)?,
@@ -167,6 +172,7 @@ impl<'m> Reader<'m> {
     }
 
     /// The payload of the frame that begins here, as a message of its own; goes on to the next frame.
+    #[inline]
     pub fn frame(&mut self) -> Result<Reader<'m>, Error> {
         let length = self.get_u64()?;
         self.skip(FRAME_HEAD - size_of::<u64>())?;
@@ -178,6 +184,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Goes on to the next frame.
+    #[inline]
     pub fn skip_frame(&mut self) -> Result<(), Error> {
         self.frame().map(drop)
     }
@@ -204,6 +211,7 @@ impl<'m> Reader<'m> {
     }
 
     /// Lends the next `count` bytes where they lie; in a trusted message only.
+    #[inline]
     pub fn borrow(&mut self, count: usize) -> Result<&'m [u8], Error> {
         if !self.trusted {
             return Err(Error::new(

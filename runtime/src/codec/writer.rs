@@ -23,7 +23,7 @@ pub unsafe trait Store {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
 }
 
-/// Encodes into memory of a [`Store`].
+/// Encodes into memory of a `Store`.
 pub struct Writer<'s> {
     base: NonNull<u8>,
     len: usize,
@@ -58,6 +58,7 @@ impl<'s> Writer<'s> {
     /// # Safety
     ///
     /// As for what [`Store::grow`] gives; the store knows this memory, and copies from it when it is asked to grow.
+    #[inline]
     pub unsafe fn with_memory(
         base: NonNull<u8>,
         len: usize,
@@ -75,6 +76,7 @@ impl<'s> Writer<'s> {
     }
 
     /// A writer over words of the caller's own, 16-byte aligned, which `store` knows to copy from.
+    #[inline]
     pub(crate) fn over_words(words: &'s mut [u64], store: &'s mut dyn Store) -> Self {
         let room = size_of_val(words);
         // SAFETY: the words are borrowed for as long as the writer lives, and nothing is written yet.
@@ -88,11 +90,13 @@ impl<'s> Writer<'s> {
     }
 
     /// Whether nothing is written yet.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The memory as it stands; another after the next call that writes.
+    #[inline]
     pub fn base(&self) -> NonNull<u8> {
         self.base
     }
@@ -236,12 +240,14 @@ impl<'s> Writer<'s> {
     }
 
     /// Takes back the frame and what was written in it: an item that could not be encoded.
+    #[inline]
     pub fn cancel_frame(&mut self, frame: Frame) {
         self.truncate(frame.at);
         self.origin = frame.outer;
     }
 
     /// Forgets everything behind `len`. No frame that begins behind it may be ended any more.
+    #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
         self.origin = self.origin.min(self.len);

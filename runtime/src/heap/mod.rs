@@ -18,7 +18,7 @@ mod small;
 mod tests;
 mod word;
 
-pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable, Slot};
+pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable};
 pub(crate) use segment::SESSION_WORDS;
 
 use crate::error::{Error, Kind};
@@ -28,7 +28,6 @@ use segment::{Config, Segment};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
 
 /// A process of the session: its slot in the table, and which of the slot's successive holders is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,12 +95,6 @@ pub(crate) struct Heap {
 }
 
 static HEAP: OnceLock<&'static Heap> = OnceLock::new();
-
-/// The heap of this process, once `create` or `attach` has been called.
-#[inline]
-pub(crate) fn get() -> Option<&'static Heap> {
-    HEAP.get().copied()
-}
 
 /// Makes the heap of a new session, of which this process is the root.
 ///
@@ -255,10 +248,5 @@ impl Heap {
     /// The table of the session's processes.
     pub(crate) fn processes(&self) -> &ProcessTable {
         &self.processes
-    }
-
-    /// One of the words of the session that are free for the upper layers; 0 at first.
-    pub(crate) fn session_word(&self, index: usize) -> Option<&AtomicU64> {
-        self.segment.session_word(index)
     }
 }

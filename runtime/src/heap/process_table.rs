@@ -219,11 +219,13 @@ impl ProcessTable {
     }
 
     /// The word to sleep on for the end of a process, and what it holds while the process lives: 0 before it is linked.
+    #[allow(dead_code)] // what waits for a lock will sleep on it; so far the tests do
     pub(crate) fn liveness_word(&self, id: SlotId) -> Result<&'static AtomicU32, Error> {
         Ok(&self.slot(id)?.liveness.word)
     }
 
     /// Whether the process is known to have ended; one load or two. Suspicion, not proof.
+    #[allow(dead_code)] // likewise
     pub(crate) fn is_marked_dead(&self, id: SlotId) -> bool {
         self.slot(id).map_or(true, |slot| {
             slot.liveness.word.load(Ordering::Acquire) & OWNER_DIED != 0

@@ -96,6 +96,7 @@ impl Word {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn with_resident(self, resident: Resident) -> Word {
         Word(self.0 & !(3 << RESIDENT_AT) | (resident as u64) << RESIDENT_AT)
     }

@@ -472,7 +472,6 @@ impl Core {
                 job,
                 item,
                 report,
-                ..
             } => {
                 if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
                     let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
@@ -668,8 +667,13 @@ impl Core {
 }
 
 fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
-    wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
-    wakes.extend(inbox.waker.take().map(Wake::Waker));
+    // Nearly always there is nobody: the owner is the thread that drives.
+    if !inbox.sleepers.is_empty() {
+        wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
+    }
+    if let Some(waker) = inbox.waker.take() {
+        wakes.push(Wake::Waker(waker));
+    }
 }
 
 fn free(heap: &'static Heap, block: Option<u64>) {

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, State, Ticket};
 use super::mail::Bell;
+use crate::sys::signal;
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
-const SPIN: Duration = Duration::from_micros(20);
+const SPIN: Duration = Duration::from_micros(50);
 /// … and while the workers need them all.
 const SPIN_BUSY: Duration = Duration::from_micros(3);
 
@@ -180,9 +181,10 @@ impl Shared {
         wakes.into_iter().for_each(super::core::Wake::fire);
     }
 
-    /// Leaves the lead, if this thread has it, to a follower or the keeper.
+    /// Leaves the lead, if this thread has it or was to take it, to a follower or the keeper.
     fn step_down(&self, mut lead: MutexGuard<'_, Lead>, me: Leader) {
-        if lead.leader != me {
+        // Where nobody leads, this thread may have been woken to: it hands on what it has no use for.
+        if lead.leader != me && lead.leader != Leader::Nobody {
             return self.unlock(lead);
         }
         lead.leader = Leader::Nobody;
@@ -209,21 +211,21 @@ impl Shared {
     /// After work was given to the pool that no thread waits for.
     pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
         let unattended = lead.leader == Leader::Nobody;
-        self.unlock(lead);
+        // Under the lock: two threads that come here at once must not start two keepers.
         if self.keeper.get().is_none() {
             let shared = Arc::clone(self);
-            let started = thread::Builder::new()
-                .name("mp-keeper".into())
-                .stack_size(256 * 1024)
-                .spawn(move || shared.keep());
-            match started {
-                Ok(handle) => {
-                    let _ = self.keeper.set(handle.thread().clone());
-                }
-                // The work is with the workers; whoever asks for it next drives it.
-                Err(_) => return,
+            let started = signal::start_without_signals(|| {
+                thread::Builder::new()
+                    .name("mp-keeper".into())
+                    .stack_size(256 * 1024)
+                    .spawn(move || shared.keep())
+            });
+            // Without one the work is with the workers all the same; whoever asks for it next drives it.
+            if let Ok(handle) = started {
+                let _ = self.keeper.set(handle.thread().clone());
             }
         }
+        self.unlock(lead);
         if unattended {
             self.wake_keeper();
         }

@@ -10,6 +10,8 @@ use super::call;
 use super::core::{Delivery, Ticket};
 use super::drive::Shared;
 use crate::error::{Error, Kind, Result};
+use crate::session;
+use crate::sys::memory::forked;
 
 /// The value of a call that was given to a pool and not waited for. Python's `AsyncResult`.
 ///
@@ -59,6 +61,9 @@ impl<O> Handle<O> {
     }
 
     fn take(&mut self, timeout: Option<Duration>) -> Result<Option<Result<O>>> {
+        if forked() {
+            return Err(session::forked());
+        }
         if self.taken {
             return Err(Error::new(
                 Kind::Usage,
@@ -79,6 +84,9 @@ impl<O> Handle<O> {
 
     /// Waits up to `timeout`; whether the value, or the error, is there.
     pub fn wait(&self, timeout: Duration) -> bool {
+        if forked() {
+            return false;
+        }
         let ticket = self.ticket;
         self.shared
             .drive(Some(ticket), call::deadline(timeout), |core| {
@@ -93,6 +101,9 @@ impl<O> Handle<O> {
 
     /// Whether the value, or the error, is there. Python's `ready`.
     pub fn is_ready(&self) -> bool {
+        if forked() {
+            return false;
+        }
         let mut lead = self.shared.lock();
         lead.core.pump();
         let ready = self.there(lead.core.inbox(self.ticket));
@@ -113,6 +124,9 @@ impl<O> Future for Handle<O> {
     type Output = Result<O>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<O>> {
+        if forked() {
+            return Poll::Ready(Err(session::forked()));
+        }
         if self.taken {
             return Poll::Ready(Err(Error::new(
                 Kind::Usage,
@@ -142,7 +156,9 @@ impl<O> Unpin for Handle<O> {}
 
 impl<O> Drop for Handle<O> {
     fn drop(&mut self) {
-        if !crate::sys::memory::forked() {
+        if forked() {
+            std::mem::forget(Arc::clone(&self.shared));
+        } else {
             self.leave();
         }
     }

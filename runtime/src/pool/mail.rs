@@ -76,7 +76,6 @@ struct ToWorker {
 struct FromWorker {
     done: AtomicU32,
     head: AtomicU32,
-    up: AtomicU32,
 }
 
 #[repr(C)]
@@ -285,7 +284,7 @@ impl Mail {
             bell: place,
         } = &shared.to_worker.0;
         place.store(bell, Ordering::Relaxed);
-        let FromWorker { done, head, up } = &shared.from_worker.0;
+        let FromWorker { done, head } = &shared.from_worker.0;
         for word in [
             tail,
             stop,
@@ -294,7 +293,6 @@ impl Mail {
             &shared.door.0[1],
             done,
             head,
-            up,
         ] {
             word.store(0, Ordering::Relaxed);
         }
@@ -375,11 +373,6 @@ impl Mail {
         self.shared().from_worker.0.head.load(Ordering::Acquire)
     }
 
-    /// Whether the worker has ever reached its loop.
-    pub(crate) fn is_up(&self) -> bool {
-        self.shared().from_worker.0.up.load(Ordering::Acquire) != 0
-    }
-
     /// Copies a result out of its slot.
     pub(crate) fn note(&self, index: u32) -> Note {
         let slot = self.shared().results[(index % SLOTS) as usize].0.get();
@@ -437,10 +430,6 @@ pub(crate) enum Next {
 impl Mail {
     pub(crate) fn bell(&self, heap: &Heap) -> Result<Bell, Error> {
         Bell::at(heap, self.shared().to_worker.0.bell.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn set_up(&self) {
-        self.shared().from_worker.0.up.store(1, Ordering::Release);
     }
 
     pub(crate) fn progress(&self) -> &AtomicU64 {

@@ -27,6 +27,7 @@ use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::session::{self, Role};
 use crate::spawn::{Settings, StartMethod};
+use crate::sys::memory::forked;
 use crate::task::{self, Items, Reducer, Task};
 use drive::Shared;
 use engine::inline::InProcess;
@@ -257,6 +258,9 @@ impl Pool {
 
     /// The process ids of its workers, as far as they run now.
     pub fn worker_pids(&self) -> Vec<u32> {
+        if forked() {
+            return Vec::new();
+        }
         self.inner
             .shared
             .lock()
@@ -423,6 +427,9 @@ impl Pool {
 
     /// Takes no more work; what was given goes on. Python's `close`.
     pub fn close(&self) {
+        if forked() {
+            return;
+        }
         let mut lead = self.inner.shared.lock();
         lead.core.close();
         lead.core.act();
@@ -434,6 +441,9 @@ impl Pool {
     /// # Errors
     /// The pool was not closed (`is_usage`).
     pub fn join(&self) -> Result<()> {
+        if forked() {
+            return Err(session::forked());
+        }
         let state = self.inner.shared.lock().core.state;
         if state == State::Open {
             return Err(Error::new(
@@ -451,13 +461,17 @@ impl Pool {
     /// Ends the pool at once: what is queued or running is called off (`is_cancelled`), the workers get SIGTERM and, 0.5 s
     /// later, SIGKILL. Python's `terminate`.
     pub fn terminate(&self) {
-        self.inner.shared.stop(Duration::ZERO, false);
+        if !forked() {
+            self.inner.shared.stop(Duration::ZERO, false);
+        }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if crate::sys::memory::forked() {
+        if forked() {
+            // The workers are the original's: in a copy of it nothing of the pool may be dropped.
+            std::mem::forget(Arc::clone(&self.shared));
             return;
         }
         self.shared.stop(self.drop_grace, true);

@@ -41,8 +41,6 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
             return 70;
         }
     };
-    mail.set_up();
-    bell.ring();
     let spin = if crate::process::cpu_count() > 2 {
         SPIN_FREE_NS
     } else {

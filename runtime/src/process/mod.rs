@@ -91,7 +91,6 @@ impl Encoded {
         }
         task::encode_input::<T>(input, &mut writer)?;
         let len = writer.len();
-        drop(writer);
         let block = store.into_block().map(|block| block.offset);
         Ok(Encoded {
             session,

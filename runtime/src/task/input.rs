@@ -114,10 +114,9 @@ impl<A: IntoArg<X>, X> IntoInput<(X,)> for A {
     }
 }
 
-// rustc names the wrong element of a tuple through these impls, but also lists them all; so the long ones keep silent.
 macro_rules! tuples {
-    ($(#[$quiet:meta])? $($arg:ident $param:ident $field:tt $name:ident),*) => {
-        $(#[$quiet])?
+    ($($arg:ident $param:ident $field:tt $name:ident),*) => {
+        #[diagnostic::do_not_recommend]
         impl<$($arg: IntoArg<$param>, $param),*> IntoInput<($($param,)*)> for ($($arg,)*) {
             #[inline]
             fn give<Z: Sink<($($param,)*)>>(&self, sink: Z) -> Z::Out {
@@ -135,15 +134,15 @@ macro_rules! tuples {
 
 tuples!(A P 0 a, B Q 1 b);
 tuples!(A P 0 a, B Q 1 b, C R 2 c);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j, K Aa 10 k);
-tuples!(#[diagnostic::do_not_recommend] A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j, K Aa 10 k, L Bb 11 l);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j, K Aa 10 k);
+tuples!(A P 0 a, B Q 1 b, C R 2 c, D S 3 d, E T 4 e, F U 5 f, G V 6 g, H W 7 h, I X 8 i, J Y 9 j, K Aa 10 k, L Bb 11 l);
 
 /// The items of a `map`: anything to iterate over whose items the task can be given.
 #[diagnostic::on_unimplemented(

@@ -22,10 +22,12 @@ pub(crate) use encode::{
 };
 pub use input::{IntoArg, IntoInput, Items};
 pub(crate) use panic::install_panic_hook;
-pub use params::{ParamTuple, ParamsCodec, Refs};
+pub use params::ParamTuple;
+pub(crate) use params::{ParamsCodec, Refs};
 pub use reduce::Reducer;
 pub(crate) use report::Report;
-pub use table::Entry;
+pub(crate) use returned::MainReturn;
+pub(crate) use table::Entry;
 pub(crate) use table::{fixed_in, fixed_out, index_of, name_at, name_of, table};
 pub(crate) use test_entry::{TestEntry, find_test};
 pub(crate) use trampoline::{Batch, Stop};
@@ -96,11 +98,11 @@ impl<T: Task, G: OwnedTag<Value = T::Output>> ResultTag<T> for G {}
 
 /// What expanded code names; `lib.rs` re-exports it in its own `__private`.
 #[doc(hidden)]
-pub mod __private {
+pub(crate) mod __private {
     pub use super::params::{ParamTuple, ParamsCodec, Refs};
     pub use super::reduce::{Reduce, ReduceProbe};
     pub use super::returned::{
-        MainResult, Outcome, done, failure, main_function, no_parameters, parameter, result,
+        MainResult, Outcome, done, failure, no_parameters, parameter, result,
     };
     pub use super::table::{Entry, Registered};
     pub use super::test_entry::{RegisteredTest, TestEntry};

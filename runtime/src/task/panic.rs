@@ -168,9 +168,8 @@ mod tests {
     fn a_panic_passed_on_from_another_thread_keeps_its_place() {
         let (message, location) = caught(|| {
             let thread = std::thread::spawn(|| panic!("in a thread of the task"));
-            if let Err(payload) = thread.join() {
-                resume_unwind(payload);
-            }
+            let Err(payload) = thread.join();
+            resume_unwind(payload);
         });
         assert_eq!(message, "in a thread of the task");
         // Other tests panic meanwhile and may have taken the one slot; if it is known, it is right.

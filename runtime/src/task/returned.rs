@@ -73,17 +73,10 @@ pub fn failure<T, E: IsFailure>(returned: Result<T, E>) -> Result<T, Failure> {
     label = "returns `{Self}`",
     note = "an `async` function needs its runtime: `mp::main! {{ #[tokio::main] async fn main() {{ … }} }}`"
 )]
-pub trait MainReturn {}
+pub trait MainReturn: Termination {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Termination> MainReturn for T {}
-
-/// The function given to `mp::main!`, checked.
-#[doc(hidden)]
-#[inline]
-pub fn main_function<R: MainReturn, F: FnOnce() -> R>(function: F) -> F {
-    function
-}
 
 /// What the statements of `mp::main!` return: `?` works on any error.
 #[doc(hidden)]

@@ -155,7 +155,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    fn new(entries: impl Iterator<Item = &'static Entry>) -> Result<Self, String> {
+    pub(super) fn new(entries: impl Iterator<Item = &'static Entry>) -> Result<Self, String> {
         let mut keyed: Vec<(String, &'static Entry)> =
             entries.map(|entry| (entry.key(), entry)).collect();
         keyed.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::table::Table;
 use super::*;
 use crate::codec::{Reader, VecStore, Writer};
 use crate::error::Error;
@@ -144,7 +145,7 @@ impl Run {
 fn a_task_is_still_called_like_its_function() {
     assert_eq!(square(3), 9);
     assert_eq!([1, 2].map(*square), [1, 4]);
-    assert_eq!(dot(&[1.0, 2.0], &vec![3.0, 4.0]), 11.0);
+    assert_eq!(dot(&[1.0, 2.0], &[3.0, 4.0]), 11.0);
     nothing();
     assert_eq!(format!("{square:?}"), "square");
 }
@@ -154,7 +155,7 @@ fn items_of_every_kind_travel() {
     let ran = run(square, &[1, 2, 3]);
     assert_eq!(ran.values(square), [1, 4, 9]);
     assert_eq!(ran.done, 3);
-    let rows = vec![vec![1.0, 2.0], vec![3.0]];
+    let rows = [vec![1.0, 2.0], vec![3.0]];
     let items: Vec<_> = rows.iter().map(|row| (row, &rows[0])).collect();
     assert_eq!(run(dot, &items).values(dot), [5.0, 3.0]);
     assert_eq!(run(dot, &[([1.0].as_slice(), &[2.0])]).values(dot), [2.0]);
@@ -318,6 +319,31 @@ fn the_table_knows_every_task() -> Result<(), Error> {
 }
 
 #[test]
+fn tasks_that_cannot_be_told_apart_are_refused() {
+    type Square = __mp_task_square::square;
+    static GIVEN: [Entry; 2] = [
+        Entry::of::<Square>(Some("one name"), 1, 1, None),
+        Entry::of::<Square>(Some("one name"), 2, 2, None),
+    ];
+    let error = Table::new(GIVEN.iter()).err();
+    assert_eq!(error.as_deref(), Some("two tasks have the name `one name`"));
+    static PLACE: [Entry; 2] = [
+        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
+        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
+    ];
+    let error = Table::new(PLACE.iter()).err().unwrap_or_default();
+    assert!(
+        error.contains("`mp::task::tests::square`, line 7"),
+        "{error}"
+    );
+    static VERSIONS: [Entry; 2] = [
+        Entry::of::<Square>(None, 7, 1, Some("0.2.0")),
+        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
+    ];
+    assert!(Table::new(VERSIONS.iter()).is_ok_and(|table| table.len() == 2));
+}
+
+#[test]
 fn items_are_anything_to_iterate_over() {
     fn count<'a, T: Task>(_: T, items: impl Items<T::Params<'a>>) -> usize {
         let mut bytes = 0;
@@ -329,7 +355,10 @@ fn items_are_anything_to_iterate_over() {
     let (texts, vecs) = (vec![String::from("a")], vec![vec![1.0]]);
     assert_eq!(count(square, 1..=10), 80);
     assert_eq!(count(square, [1, 2, 3]), 24);
-    assert_eq!(count(square, &[1, 2, 3]), 24);
+    let numbers = [1, 2, 3];
+    #[allow(clippy::needless_borrows_for_generic_args)] // the loan is what is tested
+    let lent = count(square, &numbers);
+    assert_eq!(lent, 24);
     assert_eq!(count(add, vec![(1, 2), (3, 4)]), 32);
     assert_eq!(count(add, [1, 2].iter().map(|x| (x, 7))), 32);
     assert!(count(words, texts.iter().map(|text| (text, 1))) > 0);

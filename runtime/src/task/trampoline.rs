@@ -224,7 +224,7 @@ fn cannot_encode(error: Error) -> Report {
 #[inline(always)]
 fn next<'m, C: ParamsCodec, const FRAMED: bool>(
     from: &mut Reader<'m>,
-) -> Result<Reader<'m>, crate::Error> {
+) -> Result<Reader<'m>, Error> {
     if FRAMED {
         from.frame()
     } else {

@@ -76,17 +76,18 @@ pub(crate) fn check(sources: &[Source], findings: &mut Vec<Finding>) {
         let (Some(from_rank), Some(to_rank)) = (rank(from), rank(&to)) else {
             continue;
         };
-        if let Some((pure, allowed)) = pure(&arrow.from) {
-            if !allowed.contains(&to.as_str()) && !arrow.to.join("::").starts_with(pure) {
-                report(
-                    arrow,
-                    format!(
-                        "{pure} is pure: it may name {} only, not {}",
-                        allowed.join(", "),
-                        arrow.to.join("::")
-                    ),
-                );
-            }
+        if let Some((pure, allowed)) = pure(&arrow.from)
+            && !allowed.contains(&to.as_str())
+            && !arrow.to.join("::").starts_with(pure)
+        {
+            let names = (allowed.join(", "), arrow.to.join("::"));
+            report(
+                arrow,
+                format!(
+                    "{pure} is pure: it may name {} only, not {}",
+                    names.0, names.1
+                ),
+            );
         }
         if from == to {
             continue;
@@ -204,10 +205,8 @@ fn arrows_of(source: &Source) -> Vec<Arrow> {
                 braces.push(inline.is_some());
                 module.extend(inline);
             }
-            Word::Close(Delimiter::Brace) => {
-                if braces.pop() == Some(true) {
-                    module.pop();
-                }
+            Word::Close(Delimiter::Brace) if braces.pop() == Some(true) => {
+                module.pop();
             }
             Word::Name(name)
                 if matches!(name.as_str(), "crate" | "super") && begins_a_path(&tokens, at) =>

@@ -20,6 +20,10 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Folders without code of the house: what cargo builds, the examples' text, and the programs that must not compile (their
+/// lines and words are what is tested).
+const NOT_OURS: &[&str] = &["target", "data", "ui"];
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -41,7 +45,7 @@ pub(crate) fn sources(root: &Path) -> Vec<Source> {
             if path.is_dir() {
                 if path
                     .file_name()
-                    .is_some_and(|name| name != "target" && name != "data")
+                    .is_some_and(|name| !NOT_OURS.iter().any(|other| name == *other))
                 {
                     folders.push(path);
                 }

@@ -93,7 +93,6 @@ impl Work {
             worker,
             job,
             item,
-            ns: 0,
             report,
         });
         item + 1

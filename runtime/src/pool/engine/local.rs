@@ -236,7 +236,6 @@ impl Worker {
                 worker: id,
                 job,
                 item: from,
-                ns: note.ns,
                 report: payload()?,
             },
             News::Returned if note.to == to => Event::Returned {
@@ -556,6 +555,8 @@ impl Engine for Local {
             worker.bury(session);
         }
         self.dirty.clear();
+        // What the calls left half empty goes back to the session.
+        session.heap.trim();
     }
 }
 

@@ -34,7 +34,6 @@ pub(crate) enum Event {
         worker: WorkerId,
         job: JobId,
         item: u32,
-        ns: u64,
         report: Payload,
     },
     /// Items that were not begun are handed back.

@@ -1,0 +1,3 @@
+//! Nothing in `mp::main!`.
+#![allow(unused)]
+mp::main!();

@@ -1,4 +1,0 @@
-#![allow(unused)]
-mp::main! {
-    let x = ;
-}
