@@ -217,7 +217,12 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
 pub(crate) fn value<T: Task>(delivery: Delivery) -> Result<T::Output> {
     let error = match delivery.what {
         What::Values(payload) | What::Folded(payload) => {
-            match payload.read(|from| task::decode_output::<T>(from)) {
+            let framed = payload.framed;
+            let value = payload.read(|from| match framed {
+                true => task::decode_output::<T>(&mut from.frame()?),
+                false => task::decode_output::<T>(from),
+            });
+            match value {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             }
