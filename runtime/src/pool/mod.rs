@@ -4,6 +4,7 @@
 //! which thread does that when, `mail` is what parent and worker share, `worker` is the other side of it.
 
 mod call;
+mod chain;
 mod collect;
 mod core;
 mod drive;
@@ -16,6 +17,7 @@ mod options;
 mod payload;
 mod scheduler;
 mod stream;
+mod wait;
 mod worker;
 
 use std::num::NonZeroUsize;
@@ -40,6 +42,8 @@ pub use global::map;
 pub use handle::Handle;
 pub use options::On;
 pub use stream::{Imap, ImapUnordered};
+pub use wait::{AsCompleted, as_completed, wait_all, wait_any};
+pub use worker::cancelled;
 pub(crate) use worker::serve;
 
 /// How long running items may go on when the last handle of a pool is dropped.
@@ -423,6 +427,34 @@ impl Pool {
     pub fn apply_async<T: Task>(&self, task: T, input: T::Input<'_>) -> Result<Handle<T::Output>> {
         let _ = task;
         call::apply_async::<T>(&self.inner.shared, &self.inner.settings, &input)
+    }
+
+    /// Gives the task all items and returns; the handle brings the values, in order. Python's `map_async` and `starmap_async`.
+    ///
+    /// All of the input is pulled and encoded before this returns: it may be larger than what [`map`](Self::map) holds at a
+    /// time, up to the limit of the shared heap. The handle is ready when all values are there, or the first error.
+    ///
+    /// # Errors
+    /// An item cannot be encoded, or the pool is closed; the task's own errors come from the handle.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     let squares = pool.map_async(square, 1..=3)?;
+    ///     assert_eq!(squares.get()?, [1, 4, 9]);
+    /// }
+    /// ```
+    pub fn map_async<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Handle<Vec<T::Output>>> {
+        self.on(task).map_async(items)
     }
 
     /// Takes no more work; what was given goes on. Python's `close`.

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::pool::mail::{self, BARE, Bell, FOLD, FRAMED, IN_BLOCK, Job, Mail, News, Note, SLOTS};
 use crate::pool::payload::Payload;
-use crate::pool::scheduler::{JobId, Part, WorkerId};
+use crate::pool::scheduler::{At, JobId, Part, WorkerId};
 use crate::process::family::{self, Member, Plan};
 use crate::process::record::{Args, Duty};
 use crate::process::watch;
@@ -425,6 +425,44 @@ impl Engine for Local {
             // What it finished before counts still; a broken ring does not.
             let _ = worker.member.signal(SIGKILL);
         }
+    }
+
+    fn warn(&mut self, worker: WorkerId, job: JobId, item: Option<u32>) {
+        if let Some(worker) = self.worker(worker)
+            && let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled)
+            && sent.part.job == job
+        {
+            worker.mail.ask_to_end(sent.seq, item);
+        }
+    }
+
+    fn at(&self, worker: WorkerId) -> At {
+        let Some(Some(worker)) = self.workers.get(worker.0 as usize) else {
+            return At::NotUp;
+        };
+        if !worker.mail.is_up() {
+            return At::NotUp;
+        }
+        let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled) else {
+            return At::Nothing;
+        };
+        if !worker.mail.is_claimed(sent.seq) {
+            return At::Nothing;
+        }
+        let job = sent.part.job;
+        match worker.mail.began() {
+            Some((seq, item, since)) if seq == sent.seq => At::Item { job, item, since },
+            // Between two items.
+            _ => At::Item {
+                job,
+                item: u32::MAX,
+                since: u64::MAX,
+            },
+        }
+    }
+
+    fn can_kill(&self) -> bool {
+        true
     }
 
     fn retire(&mut self, worker: WorkerId) {
