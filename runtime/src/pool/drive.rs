@@ -19,6 +19,9 @@ const SPIN: Duration = Duration::from_micros(50);
 /// … and while the workers need them all.
 const SPIN_BUSY: Duration = Duration::from_micros(3);
 
+/// How often a leader that polls looks before it lets go of the lock.
+const GLANCES: u32 = 16;
+
 /// A pool, shared by its handles and its keeper.
 pub(crate) struct Shared {
     core: Mutex<Lead>,
@@ -127,11 +130,18 @@ impl Shared {
                 SPIN_BUSY
             };
             if now < *spinning.get_or_insert(now + spin) {
-                self.unlock(lead);
-                for _ in 0..4 {
+                // With the lock for a moment, then without it for a moment: others may want it.
+                for _ in 0..GLANCES {
+                    if lead.core.engine.has_news() {
+                        break;
+                    }
                     std::hint::spin_loop();
                 }
-                lead = self.lock();
+                if !lead.core.engine.has_news() {
+                    self.unlock(lead);
+                    std::hint::spin_loop();
+                    lead = self.lock();
+                }
                 continue;
             }
             spinning = None;

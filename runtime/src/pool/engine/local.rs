@@ -478,6 +478,11 @@ impl Engine for Local {
         }
     }
 
+    fn has_news(&self) -> bool {
+        let mut workers = self.workers.iter().flatten();
+        workers.any(|worker| worker.mail.done() != worker.read || worker.watch.fired())
+    }
+
     fn worth_spinning(&self) -> bool {
         let busy = self
             .workers
