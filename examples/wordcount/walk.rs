@@ -9,11 +9,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// A path that could not be read, and why. The path travels as `OsString`: names need not be UTF-8.
-pub type Problem = (OsString, String);
+pub(crate) type Problem = (OsString, String);
 
 /// A walk: an iterator over the files, which looks into a folder when its turn comes, so that the first files can be
 /// counted before the last are found.
-pub struct Walk {
+pub(crate) struct Walk {
     /// What the user named and the walk has not come to yet.
     named: std::vec::IntoIter<PathBuf>,
     /// Folders still to do: a list, so depth costs no stack and no descriptors.
@@ -21,12 +21,12 @@ pub struct Walk {
     /// The folder the walk is in.
     open: Option<(PathBuf, fs::ReadDir)>,
     /// The files so far.
-    pub files: Vec<PathBuf>,
-    pub problems: Vec<Problem>,
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// Walks over `paths`.
-pub fn walk(paths: Vec<PathBuf>) -> Walk {
+pub(crate) fn walk(paths: Vec<PathBuf>) -> Walk {
     Walk {
         named: paths.into_iter(),
         folders: Vec::new(),
@@ -36,7 +36,7 @@ pub fn walk(paths: Vec<PathBuf>) -> Walk {
     }
 }
 
-pub fn problem(path: &Path, error: &io::Error) -> Problem {
+pub(crate) fn problem(path: &Path, error: &io::Error) -> Problem {
     (path.as_os_str().to_owned(), error.to_string())
 }
 

@@ -14,14 +14,14 @@ const PACKED: usize = 16;
 
 /// How often each word occurs.
 #[derive(Default, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Words {
+pub(crate) struct Words {
     packed: HashMap<u128, u64, BuildHasherDefault<Mixer>>,
     long: HashMap<String, u64>,
     total: u64,
 }
 
 /// Takes a stream of bytes in pieces; a word may begin in one piece and end in another.
-pub struct Counter<'w> {
+pub(crate) struct Counter<'w> {
     words: &'w mut Words,
     /// The letters of the word that is being read, packed with the first one highest. Zero between words.
     letters: u128,
@@ -31,14 +31,14 @@ pub struct Counter<'w> {
 
 impl Words {
     /// All words counted, repetitions included.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
     /// Adds everything `source` gives, piece by piece through `buffer`.
     ///
     /// On an error what was counted so far stays counted: throw the whole `Words` away if that is not wanted.
-    pub fn read(&mut self, mut source: impl Read, buffer: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn read(&mut self, mut source: impl Read, buffer: &mut [u8]) -> io::Result<()> {
         let mut counter = Counter::new(self);
         loop {
             match source.read(buffer) {
@@ -53,7 +53,7 @@ impl Words {
     }
 
     /// Adds the words of `other`.
-    pub fn merge(&mut self, mut other: Words) {
+    pub(crate) fn merge(&mut self, mut other: Words) {
         // The smaller table is poured into the larger one.
         if other.packed.len() > self.packed.len() {
             std::mem::swap(self, &mut other);
@@ -68,7 +68,7 @@ impl Words {
     }
 
     /// The `limit` most frequent words with their counts, largest first, ties by word.
-    pub fn most_frequent(&self, limit: usize) -> Vec<(u64, String)> {
+    pub(crate) fn most_frequent(&self, limit: usize) -> Vec<(u64, String)> {
         if limit == 0 {
             return Vec::new();
         }
@@ -103,7 +103,7 @@ impl Words {
 }
 
 impl<'w> Counter<'w> {
-    pub fn new(words: &'w mut Words) -> Self {
+    pub(crate) fn new(words: &'w mut Words) -> Self {
         Counter {
             words,
             letters: 0,
@@ -112,7 +112,7 @@ impl<'w> Counter<'w> {
     }
 
     /// Takes the next piece of the stream.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
         let mut letters = self.letters;
         for &byte in bytes {
             let letter = LETTERS[usize::from(byte)];
@@ -132,7 +132,7 @@ impl<'w> Counter<'w> {
     }
 
     /// The stream has ended, and the last word with it.
-    pub fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         if self.letters != 0 {
             self.end_word(self.letters);
         }
@@ -185,7 +185,7 @@ fn unpack(letters: u128) -> String {
 
 /// The hasher of packed words: one multiplication folded onto itself. Not meant to withstand keys chosen by an enemy.
 #[derive(Default)]
-pub struct Mixer(u64);
+pub(crate) struct Mixer(u64);
 
 impl Hasher for Mixer {
     fn write_u128(&mut self, letters: u128) {

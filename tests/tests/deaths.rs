@@ -98,7 +98,8 @@ fn panics_strangely() {
 
 #[mp::task]
 fn panics_in_a_thread() {
-    if let Err(payload) = std::thread::spawn(|| panic!("deep down")).join() {
+    let inner: std::thread::Result<()> = std::thread::spawn(|| panic!("deep down")).join();
+    if let Err(payload) = inner {
         std::panic::resume_unwind(payload);
     }
 }

@@ -23,7 +23,7 @@ pub unsafe trait Store {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
 }
 
-/// Encodes into memory of a [`Store`].
+/// Encodes into memory of a `Store`.
 pub struct Writer<'s> {
     base: NonNull<u8>,
     len: usize,

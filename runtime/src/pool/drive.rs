@@ -15,12 +15,15 @@ use super::mail::Bell;
 use crate::sys::signal;
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
-const SPIN: Duration = Duration::from_micros(20);
+const SPIN: Duration = Duration::from_micros(50);
 /// … and while the workers need them all.
 const SPIN_BUSY: Duration = Duration::from_micros(3);
 
 /// Without a bell, a sleeper looks this often whether what it waits for has come without its being woken.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often a leader that polls looks before it lets go of the lock.
+const GLANCES: u32 = 16;
 
 /// A pool, shared by its handles and its keeper.
 pub(crate) struct Shared {
@@ -135,11 +138,18 @@ impl Shared {
                 SPIN_BUSY
             };
             if now < *spinning.get_or_insert(now + spin) {
-                self.unlock(lead);
-                for _ in 0..4 {
+                // With the lock for a moment, then without it for a moment: others may want it.
+                for _ in 0..GLANCES {
+                    if lead.core.engine.has_news() {
+                        break;
+                    }
                     std::hint::spin_loop();
                 }
-                lead = self.lock();
+                if !lead.core.engine.has_news() {
+                    self.unlock(lead);
+                    std::hint::spin_loop();
+                    lead = self.lock();
+                }
                 continue;
             }
             spinning = None;

@@ -213,6 +213,10 @@ impl Engine for InProcess {
         events.append(&mut self.events);
     }
 
+    fn has_news(&self) -> bool {
+        !self.events.is_empty() || !self.queue.is_empty()
+    }
+
     fn worth_spinning(&self) -> bool {
         false
     }

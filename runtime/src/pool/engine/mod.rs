@@ -82,6 +82,8 @@ pub(crate) trait Engine: Send {
     fn retire(&mut self, worker: WorkerId);
     /// Collects what happened since the last time.
     fn poll(&mut self, events: &mut Vec<Event>);
+    /// Whether `poll` would find anything; a glance.
+    fn has_news(&self) -> bool;
     /// Whether a short wait for news is better spent polling than sleeping.
     fn worth_spinning(&self) -> bool;
     /// Prepares for a sleep; `None` when there are news already.
