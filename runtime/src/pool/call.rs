@@ -39,9 +39,19 @@ impl Drop for Open<'_> {
 
 /// A message for the pool: how many items, where their bytes are.
 struct Message {
+    heap: &'static Heap,
     items: u32,
     job: Job,
+    /// Ours until it is handed over.
     block: Option<u64>,
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        if let Some(block) = self.block {
+            let _ = self.heap.free(block);
+        }
+    }
 }
 
 /// Encodes messages of one task.
@@ -121,7 +131,12 @@ impl Encoder {
             len as u32,
             body,
         );
-        Ok(Some(Message { items, job, block }))
+        Ok(Some(Message {
+            heap: self.heap,
+            items,
+            job,
+            block,
+        }))
     }
 }
 
@@ -234,12 +249,7 @@ fn run<'a, T: Task, I: Items<T::Params<'a>>>(
                     messages.push(message);
                 }
                 Ok(None) => {}
-                Err(error) => {
-                    messages
-                        .drain(..)
-                        .for_each(|message| message.free(encoder.heap));
-                    return Err(named(error, begun));
-                }
+                Err(error) => return Err(named(error, begun)),
             }
             // Workers should not wait for the last of many messages before they see the first.
             if messages.len() >= 64 {
@@ -257,12 +267,6 @@ impl Message {
             None => 0,
         }
     }
-
-    fn free(self, heap: &'static Heap) {
-        if let Some(block) = self.block {
-            let _ = heap.free(block);
-        }
-    }
 }
 
 fn hand_over(
@@ -273,9 +277,10 @@ fn hand_over(
 ) -> Result<()> {
     let mut lead = shared.lock();
     let mut result = Ok(());
-    for Message { items, job, block } in messages.drain(..) {
+    for mut message in messages.drain(..) {
         // A refused message is freed by the core.
-        result = result.and(lead.core.submit(ticket, items, job, block));
+        let block = message.block.take();
+        result = result.and(lead.core.submit(ticket, message.items, message.job, block));
     }
     if ended {
         lead.core.input_done(ticket);
@@ -456,7 +461,7 @@ fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>, attended: bool) -> Resu
             task::encode_input::<T>(input, out).map(|()| true)
         })
         .map_err(|error| error.with_task(task::name_of::<T>()))?;
-    let Some(message) = message else {
+    let Some(mut message) = message else {
         return Err(Error::new(Kind::Encode, "nothing was encoded"));
     };
     let spec = CallSpec {
@@ -467,12 +472,10 @@ fn begin<T: Task>(shared: &Shared, input: &T::Input<'_>, attended: bool) -> Resu
     let opened = lead.core.open(encoder.task, spec, attended);
     let ticket = match opened {
         Ok(ticket) => ticket,
-        Err(error) => {
-            message.free(encoder.heap);
-            return Err(error.with_task(task::name_of::<T>()));
-        }
+        Err(error) => return Err(error.with_task(task::name_of::<T>())),
     };
-    let submitted = lead.core.submit(ticket, 1, message.job, message.block);
+    let block = message.block.take();
+    let submitted = lead.core.submit(ticket, 1, message.job, block);
     lead.core.input_done(ticket);
     lead.core.act();
     shared.unlock(lead);
@@ -501,7 +504,12 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
 pub(crate) fn value<T: Task>(delivery: Delivery) -> Result<T::Output> {
     let error = match delivery.what {
         What::Values(payload) | What::Folded(payload) => {
-            match payload.read(|from| task::decode_output::<T>(from)) {
+            let framed = payload.framed;
+            let value = payload.read(|from| match framed {
+                true => task::decode_output::<T>(&mut from.frame()?),
+                false => task::decode_output::<T>(from),
+            });
+            match value {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             }

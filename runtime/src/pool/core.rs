@@ -583,7 +583,9 @@ impl Core {
         let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) else {
             return;
         };
-        free(self.heap, sent.block);
+        if !sent.block.is_some_and(|block| self.engine.keep(block)) {
+            free(self.heap, sent.block);
+        }
         let bytes = sent.bytes();
         if bytes == 0 {
             return;

@@ -281,7 +281,8 @@ impl Worker {
         if reached > from && sent.flags & FOLD == 0 && !self.condemned {
             let salvaged = self.salvage(heap, block, sent, from, reached);
             let Some(values) = salvaged else {
-                return Some((job, from));
+                // What it had finished is lost and runs again; to blame is the item it was on all the same.
+                return Some((job, reached.min(to - 1)));
             };
             events.push(Event::Values {
                 worker: id,
@@ -294,7 +295,10 @@ impl Worker {
             });
             return (reached < to).then_some((job, reached));
         }
-        Some((job, from))
+        if self.condemned {
+            return Some((job, from));
+        }
+        Some((job, reached.min(to - 1)))
     }
 
     /// The results of the finished items of a job that was never published, if they stand where the mailbox says.
@@ -306,10 +310,14 @@ impl Worker {
         from: u32,
         reached: u32,
     ) -> Option<Payload> {
+        let entry = task::table().ok()?.get(sent.task)?;
+        if entry.fixed_out() == Some(0) {
+            // Values without size stand nowhere.
+            return Some(Payload::slot(heap, Default::default(), 0, 0));
+        }
         if block == 0 || heap.owner(block).ok()? != self.member.slot {
             return None;
         }
-        let entry = task::table().ok()?.get(sent.task)?;
         let room = heap.size_of(block).ok()?;
         let count = (reached - from) as usize;
         let (len, flags) = match entry.fixed_out() {

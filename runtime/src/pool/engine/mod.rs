@@ -98,6 +98,10 @@ pub(crate) trait Engine: Send {
     fn work(&mut self) -> Option<inline::Work> {
         None
     }
+    /// Whether a task on this side still reads the block; then the engine frees it when that task is done.
+    fn keep(&mut self, _block: u64) -> bool {
+        false
+    }
     /// What came of it.
     fn worked(&mut self, _done: inline::Done) {}
     /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL; collects them.
