@@ -37,6 +37,8 @@ pub(crate) struct Local {
     settings: Settings,
     processors: usize,
     workers: Vec<Option<Worker>>,
+    /// Who was the last in each place, for what is still to be said of it.
+    gone: Vec<Option<Who>>,
     /// Workers with something published since the last flush.
     dirty: Vec<usize>,
 }
@@ -86,6 +88,7 @@ impl Local {
             settings,
             processors: crate::process::cpu_count(),
             workers: Vec::new(),
+            gone: Vec::new(),
             dirty: Vec::new(),
         })
     }
@@ -519,6 +522,8 @@ impl Engine for Local {
             let error =
                 reported.map_or(error, |error| error.with_worker(who.name).with_pid(who.pid));
             if let Some(worker) = self.workers[index].take() {
+                self.gone.resize(self.workers.len(), None);
+                self.gone[index] = Some(worker.who());
                 worker.bury(self.session);
             }
             events.push(Event::Lost {
@@ -576,10 +581,11 @@ impl Engine for Local {
     }
 
     fn who(&self, worker: WorkerId) -> Option<Who> {
-        self.workers
-            .get(worker.0 as usize)?
-            .as_ref()
-            .map(Worker::who)
+        let index = worker.0 as usize;
+        match self.workers.get(index)? {
+            Some(worker) => Some(worker.who()),
+            None => self.gone.get(index)?.clone(),
+        }
     }
 
     fn everybody(&self) -> Vec<Who> {
