@@ -160,6 +160,10 @@ impl Error {
         self
     }
 
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
     /// Whether the task itself returned `Err(Failure)`.
     pub fn is_task(&self) -> bool {
         self.0.kind == Kind::Task
