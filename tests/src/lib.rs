@@ -4,8 +4,3 @@
 pub mod family;
 pub mod grief;
 pub mod program;
-
-/// The program in the README compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;

@@ -52,6 +52,7 @@ const DROP_GRACE: Duration = Duration::from_secs(5);
 ///     x * x
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main!(run);
 ///
 /// fn run() -> mp::Result<()> {

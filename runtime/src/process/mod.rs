@@ -46,6 +46,7 @@ pub use stdio::Stdio;
 ///     format!("hello, {name}, from process {}", std::process::id())
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main!(run);
 ///
 /// fn run() -> mp::Result<()> {
