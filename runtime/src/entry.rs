@@ -170,8 +170,13 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     // What a task starts is not to inherit it.
     fcntl(&heap, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
         .map_err(|cause| Error::system("cannot keep the heap's descriptor to itself", cause))?;
-    let heap = heap::attach(heap, order.slot.index, order.slot.generation)?;
-    // Before the lifeline can end this process: whoever is left can tell by it when the slot is free again.
+    let heap = heap::attach(heap, order.slot.index, order.slot.generation);
+    if heap.is_err() {
+        // The slot of an orphan may be another's by now.
+        lifeline::leave_if_orphaned(&lifeline);
+    }
+    let heap = heap?;
+    // Before the lifeline is armed: whoever buries the parent counts on it (see `process::graves`).
     let slot = heap.processes().slot(order.slot)?;
     slot.pid.store(std::process::id(), Ordering::Release);
     let armed =

@@ -88,10 +88,7 @@ pub(crate) fn start(
     };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
-        let entry = heap.processes().slot(slot)?;
-        entry.pid.store(graves::PID_TO_COME, Ordering::Release);
         let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
-        entry.pid.store(pid, Ordering::Release);
         Ok((record, pid, pidfd))
     });
     let (record, pid, pidfd) = match started {
