@@ -114,6 +114,8 @@ pub(crate) struct Core {
     lost: Option<Error>,
     /// Why no worker could be started.
     unstartable: Option<String>,
+    /// How many workers there should be.
+    wanted: u32,
     wakes: Vec<Wake>,
     /// How many open calls no thread is bound to come back for.
     unattended: u32,
@@ -164,6 +166,7 @@ impl Core {
             events: Vec::new(),
             lost: None,
             unstartable: None,
+            wanted: workers,
             wakes: Vec::new(),
             unattended: 0,
             paces: Vec::new(),
@@ -185,6 +188,12 @@ impl Core {
                 Kind::Closed,
                 "the pool is closed: it takes no more work",
             ));
+        }
+        if self.unstartable.is_some() || self.scheduler.is_hopeless() {
+            // What could not be started then may be now.
+            self.unstartable = None;
+            self.scheduler.resize(self.wanted);
+            self.act();
         }
         spec.pace = self
             .paces
