@@ -24,7 +24,10 @@ extern crate self as mp;
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};
-pub use pool::{Handle, Pool, PoolBuilder, map};
+pub use pool::{
+    AsCompleted, Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, as_completed, cancelled, map,
+    wait_all, wait_any,
+};
 pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,

@@ -8,14 +8,17 @@ use std::collections::VecDeque;
 use std::task::Waker;
 use std::thread::Thread;
 
+use super::chain::Callback;
 use super::engine::{Engine, Event, local};
-use super::mail::Job;
+use super::handle::Arrived;
+use super::mail::{Job, TIMED};
 use super::payload::Payload;
 use super::scheduler::{
     Action, CallId, CallSpec, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
 };
 use crate::error::{Error, Kind, Result};
 use crate::heap::Heap;
+use crate::sys::clock;
 use crate::task::{self, Report};
 
 /// What became of some items of a call.
@@ -33,7 +36,30 @@ pub(crate) enum What {
     /// The error of one item.
     Failed(Error),
     /// They will have no value.
-    Dropped(Error),
+    Dropped(Gone),
+}
+
+impl What {
+    /// How many bytes of the heap it holds.
+    pub(crate) fn weight(&self) -> u64 {
+        match self {
+            What::Values(payload) | What::Folded(payload) => payload.weight(),
+            What::Failed(_) | What::Dropped(_) => 0,
+        }
+    }
+}
+
+/// Why items will have no value; an error for each of them can be made of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Gone {
+    kind: Kind,
+    text: String,
+}
+
+impl Gone {
+    pub(crate) fn error(&self) -> Error {
+        Error::new(self.kind, self.text.as_str())
+    }
 }
 
 /// Where a call's deliveries wait for their owner.
@@ -41,6 +67,11 @@ pub(crate) enum What {
 pub(crate) struct Inbox {
     pub(crate) deliveries: VecDeque<Delivery>,
     pub(crate) done: bool,
+    /// When its owner has something to look at.
+    ready: Ready,
+    failed: bool,
+    /// What runs then, in place of an owner.
+    callback: Option<Callback>,
     /// Nobody will look: the inbox goes when the call is done.
     abandoned: bool,
     /// Its owner drives the pool, so nobody else has to.
@@ -52,6 +83,47 @@ pub(crate) struct Inbox {
     waker: Option<Waker>,
 }
 
+/// When a call is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// When anything was delivered.
+    #[default]
+    First,
+    /// When all was delivered, or an error.
+    Whole,
+    /// When all was delivered.
+    Each,
+}
+
+impl Inbox {
+    /// Whether its owner has something to look at.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.done
+            || match self.ready {
+                Ready::First => !self.deliveries.is_empty(),
+                Ready::Whole => self.failed,
+                Ready::Each => false,
+            }
+    }
+
+    fn arrived(&mut self) -> Arrived {
+        if self.ready == Ready::First
+            && let Some(delivery) = self.deliveries.pop_front()
+        {
+            return Arrived::One(Ok(delivery));
+        }
+        match self.ready {
+            Ready::First => Arrived::One(Err(no_value())),
+            Ready::Whole | Ready::Each => Arrived::All(std::mem::take(&mut self.deliveries)),
+        }
+    }
+}
+
+/// The error of a call that ended without a value, which no call does.
+pub(crate) fn no_value() -> Error {
+    Error::new(Kind::Protocol, "the call ended without a value")
+}
+
 /// What a call may put into its pool at a time, beyond which its input is not pulled.
 const MAX_BYTES_IN_FLIGHT: u64 = 128 << 20;
 
@@ -61,6 +133,17 @@ pub(crate) struct Demand {
     pub(crate) items: u32,
     pub(crate) chunk: u32,
     pub(crate) bytes: u64,
+}
+
+/// What becomes of a call whose owner goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// It goes on; nobody will look.
+    GoOn,
+    /// What no worker has is called off.
+    CallOff,
+    /// What runs is ended, too.
+    End,
 }
 
 /// A call as its owner knows it.
@@ -117,6 +200,8 @@ pub(crate) struct Core {
     /// How many workers there should be.
     wanted: u32,
     wakes: Vec<Wake>,
+    /// Callbacks whose time has come.
+    callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
     unattended: u32,
     /// The paces of tasks called before.
@@ -126,6 +211,8 @@ pub(crate) struct Core {
 struct Open {
     inbox: u32,
     task: u32,
+    /// Its items have a deadline.
+    timed: bool,
     submitted: u64,
 }
 
@@ -168,6 +255,7 @@ impl Core {
             unstartable: None,
             wanted: workers,
             wakes: Vec::new(),
+            callbacks: VecDeque::new(),
             unattended: 0,
             paces: Vec::new(),
         }
@@ -200,6 +288,13 @@ impl Core {
             .iter()
             .find(|(known, _)| *known == task)
             .map_or_else(Pace::default, |(_, pace)| *pace);
+        if !self.engine.can_kill() {
+            (spec.timeout_ns, spec.grace_ns) = (None, 0);
+        }
+        let timed = spec.timeout_ns.is_some();
+        if timed {
+            self.scheduler.tick(clock::now());
+        }
         let call = self.scheduler.open_call(spec)?;
         let fresh = Some(Inbox {
             attended,
@@ -223,6 +318,7 @@ impl Core {
             Open {
                 inbox,
                 task,
+                timed,
                 submitted: 0,
             },
         );
@@ -244,12 +340,45 @@ impl Core {
         }
     }
 
+    /// The same for a call whose values are taken one by one: `ahead` items were pulled and their values not taken yet, of
+    /// which `held` bytes wait with the owner.
+    pub(crate) fn stream_demand(&mut self, ticket: Ticket, ahead: u64, held: u64) -> Demand {
+        let mut demand = self.demand(ticket);
+        demand.bytes = demand.bytes.saturating_sub(held);
+        let most = 2 * self.scheduler.wanted(ticket.call);
+        let room = most.saturating_sub(ahead).min(u64::from(u32::MAX)) as u32;
+        demand.items = if demand.bytes == 0 { 0 } else { room };
+        demand.chunk = demand.chunk.min(room.max(1));
+        demand
+    }
+
+    /// The next item cannot be encoded: it is resolved with this error.
+    pub(crate) fn refuse(&mut self, ticket: Ticket, error: Error) {
+        if !self.scheduler.skip(ticket.call) {
+            return;
+        }
+        let slot = ticket.call.slot();
+        if let Some(open) = self.calls.get_mut(slot).and_then(Option::as_mut) {
+            let first = open.submitted;
+            open.submitted += 1;
+            let what = What::Failed(error);
+            self.deliver_to(
+                ticket.call,
+                Delivery {
+                    first,
+                    count: 1,
+                    what,
+                },
+            );
+        }
+    }
+
     /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
     pub(crate) fn submit(
         &mut self,
         ticket: Ticket,
         count: u32,
-        message: Job,
+        mut message: Job,
         block: Option<u64>,
     ) -> Result<()> {
         let submitted = self.scheduler.submit(ticket.call, count);
@@ -266,6 +395,9 @@ impl Core {
             .and_then(Option::as_mut)
         {
             Some(open) => {
+                if open.timed {
+                    message.flags |= TIMED;
+                }
                 open.submitted += u64::from(count);
                 open.submitted - u64::from(count)
             }
@@ -306,8 +438,8 @@ impl Core {
         self.inboxes.get_mut(ticket.inbox as usize)?.as_mut()
     }
 
-    /// The owner is gone. A call that is not done goes on, or is called off.
-    pub(crate) fn leave(&mut self, ticket: Ticket, call_off: bool) {
+    /// The owner is gone. A call that is not done goes on, or is called off, or ended with all that runs of it.
+    pub(crate) fn leave(&mut self, ticket: Ticket, what: Leave) {
         let Some(inbox) = self.inbox(ticket) else {
             return;
         };
@@ -319,7 +451,20 @@ impl Core {
         inbox.abandoned = true;
         let was_attended = std::mem::replace(&mut inbox.attended, false);
         self.unattended += u32::from(was_attended);
-        if call_off {
+        match what {
+            Leave::GoOn => {}
+            Leave::CallOff => self.scheduler.cancel_call(ticket.call),
+            Leave::End => self.end_call(ticket),
+        }
+    }
+
+    /// Calls off what is queued of a call, and ends the workers that run items of it.
+    pub(crate) fn end_call(&mut self, ticket: Ticket) {
+        if self.engine.can_kill() {
+            // Graces count from now.
+            self.scheduler.tick(clock::now());
+            self.scheduler.end_call(ticket.call);
+        } else {
             self.scheduler.cancel_call(ticket.call);
         }
     }
@@ -342,6 +487,42 @@ impl Core {
         }
     }
 
+    /// When the call is ready, `callback` runs in place of an owner.
+    pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
+        let Some(inbox) = self.inbox(ticket) else {
+            return;
+        };
+        inbox.callback = Some(callback);
+        inbox.abandoned = true;
+        let done = inbox.done;
+        let ready = ready_callback(inbox);
+        self.callbacks.extend(ready);
+        if done {
+            self.drop_inbox(ticket.inbox);
+        }
+    }
+
+    /// Something for the keeper to run.
+    pub(crate) fn queue_callback(&mut self, run: Box<dyn FnOnce() + Send>) {
+        self.callbacks.push_back(run);
+    }
+
+    /// A callback whose time has come.
+    pub(crate) fn next_callback(&mut self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.callbacks.pop_front()
+    }
+
+    pub(crate) fn has_callbacks(&self) -> bool {
+        !self.callbacks.is_empty()
+    }
+
+    /// When the owner has something to look at.
+    pub(crate) fn set_ready(&mut self, ticket: Ticket, ready: Ready) {
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.ready = ready;
+        }
+    }
+
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
         if let Some(inbox) = self.inbox(ticket) {
@@ -359,7 +540,7 @@ impl Core {
 
     /// Whether there is work that no thread is bound to come back for.
     pub(crate) fn is_unattended(&self) -> bool {
-        self.unattended > 0
+        self.unattended > 0 || !self.callbacks.is_empty()
     }
 
     /// Whether there is work.
@@ -401,6 +582,10 @@ impl Core {
 
     /// Takes in what happened, and does what follows from it.
     pub(crate) fn pump(&mut self) {
+        let timed = self.scheduler.is_timed();
+        if timed {
+            self.scheduler.tick(clock::now());
+        }
         let mut events = std::mem::take(&mut self.events);
         self.engine.poll(&mut events);
         for event in events.drain(..) {
@@ -408,6 +593,23 @@ impl Core {
         }
         self.events = events;
         self.act();
+        if timed {
+            self.check_deadlines();
+        }
+    }
+
+    /// Looks at the workers whose time may be up.
+    fn check_deadlines(&mut self) {
+        while let Some(worker) = self.scheduler.due() {
+            let at = self.engine.at(worker);
+            self.scheduler.checked(worker, at);
+            self.act();
+        }
+    }
+
+    /// When to look again although nothing has happened.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.scheduler.next_deadline()
     }
 
     fn take_in(&mut self, event: Event) {
@@ -436,11 +638,16 @@ impl Core {
                 item,
                 report,
             } => {
-                if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
+                if let Failed::Resolve { attempt, late } = self.scheduler.failed(worker, job, item)
+                {
                     let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
                     let mut error = report.map_or_else(|error| error, Error::from);
                     if let Some(who) = self.engine.who(worker) {
                         error = error.with_worker(who.name).with_pid(who.pid);
+                    }
+                    error = error.with_attempt(attempt);
+                    if late {
+                        error = error.too_late();
                     }
                     self.deliver(job, item, 1, What::Failed(error));
                 }
@@ -494,9 +701,13 @@ impl Core {
         else {
             return;
         };
+        inbox.failed |= !matches!(delivery.what, What::Values(_) | What::Folded(_));
         if !inbox.abandoned {
             inbox.deliveries.push_back(delivery);
             wake(inbox, &mut self.wakes);
+        } else if inbox.callback.is_some() {
+            inbox.deliveries.push_back(delivery);
+            self.callbacks.extend(ready_callback(inbox));
         }
     }
 
@@ -519,12 +730,22 @@ impl Core {
                         self.scheduler.claimed(worker, part.job, part.from);
                     }
                 }
-                Action::Kill { worker } => self.engine.kill(worker),
+                Action::Kill { worker } | Action::Cut { worker, .. } => self.engine.kill(worker),
+                Action::Warn { worker, job, item } => self.engine.warn(worker, job, item),
                 Action::Retire { worker } => self.engine.retire(worker),
                 Action::Start { worker } => self.start(worker),
                 Action::Release { job } => self.release(job),
-                Action::ItemLost { call, item, .. } => {
+                Action::ItemLost {
+                    call,
+                    item,
+                    attempt,
+                    late,
+                } => {
                     let error = self.lost.take().unwrap_or_else(local::no_workers);
+                    let mut error = error.with_attempt(attempt);
+                    if late {
+                        error = error.too_late();
+                    }
                     self.deliver_to(
                         call,
                         Delivery {
@@ -540,13 +761,13 @@ impl Core {
                     count,
                     why,
                 } => {
-                    let error = self.dropped(why);
+                    let gone = self.dropped(why);
                     self.deliver_to(
                         call,
                         Delivery {
                             first,
                             count,
-                            what: What::Dropped(error),
+                            what: What::Dropped(gone),
                         },
                     );
                 }
@@ -556,23 +777,23 @@ impl Core {
         self.engine.flush();
     }
 
-    fn dropped(&self, why: Why) -> Error {
-        match why {
-            Why::Cancelled => Error::new(
+    fn dropped(&self, why: Why) -> Gone {
+        let (kind, text) = match (why, &self.unstartable) {
+            (Why::Cancelled, _) => (
                 Kind::Cancelled,
-                "the work was called off before it began or ended",
+                "the work was called off before it began or ended".to_owned(),
             ),
-            Why::NoWorkers => match &self.unstartable {
-                Some(cause) => Error::new(
-                    Kind::Died,
-                    format!("no worker is left, and none can be started: {cause}"),
-                ),
-                None => Error::new(
-                    Kind::Died,
-                    "no worker is left: they died again and again without finishing anything",
-                ),
-            },
-        }
+            (Why::NoWorkers, Some(cause)) => (
+                Kind::Died,
+                format!("no worker is left, and none can be started: {cause}"),
+            ),
+            (Why::NoWorkers, None) => (
+                Kind::Died,
+                "no worker is left: they died again and again without finishing anything"
+                    .to_owned(),
+            ),
+        };
+        Gone { kind, text }
     }
 
     fn start(&mut self, worker: WorkerId) {
@@ -624,6 +845,7 @@ impl Core {
         self.unattended -= u32::from(!inbox.attended);
         inbox.attended = true;
         if inbox.abandoned {
+            self.callbacks.extend(ready_callback(inbox));
             self.drop_inbox(open.inbox);
         } else {
             wake(inbox, &mut self.wakes);
@@ -631,12 +853,25 @@ impl Core {
     }
 }
 
+/// The callback of a call that is ready, with what it is to run on.
+fn ready_callback(inbox: &mut Inbox) -> Option<Box<dyn FnOnce() + Send>> {
+    if !inbox.is_ready() {
+        return None;
+    }
+    let callback = inbox.callback.take()?;
+    let arrived = inbox.arrived();
+    Some(Box::new(move || callback(arrived)))
+}
+
 fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
     // Nearly always there is nobody: the owner is the thread that drives.
     if !inbox.sleepers.is_empty() {
         wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
     }
-    if let Some(waker) = inbox.waker.take() {
+    if inbox.waker.is_some()
+        && inbox.is_ready()
+        && let Some(waker) = inbox.waker.take()
+    {
         wakes.push(Wake::Waker(waker));
     }
 }

@@ -1,17 +1,23 @@
 //! `Pool`: worker processes that live longer than one task, and the calls that give them work. Python's `Pool`.
 //!
-//! The calls are here and in `call` and `handle`; below them `core` joins the pure `scheduler` to an `engine`, `drive` says
+//! The calls are here and in `call`, `stream`, `options` and `handle`, their input in `feed`, their values in `collect`; below them `core` joins the pure `scheduler` to an `engine`, `drive` says
 //! which thread does that when, `mail` is what parent and worker share, `worker` is the other side of it.
 
 mod call;
+mod chain;
+mod collect;
 mod core;
 mod drive;
 mod engine;
+mod feed;
 mod global;
 mod handle;
 mod mail;
+mod options;
 mod payload;
 mod scheduler;
+mod stream;
+mod wait;
 mod worker;
 
 use std::num::NonZeroUsize;
@@ -28,11 +34,16 @@ use crate::task::{self, Items, Reducer, Task};
 use drive::Shared;
 use engine::inline::InProcess;
 use engine::local::Local;
+use options::Options;
 use scheduler::Policy;
 
 pub(crate) use global::close as close_global;
 pub use global::map;
 pub use handle::Handle;
+pub use options::On;
+pub use stream::{Imap, ImapUnordered};
+pub use wait::{AsCompleted, as_completed, wait_all, wait_any};
+pub use worker::cancelled;
 pub(crate) use worker::serve;
 
 /// How long running items may go on when the last handle of a pool is dropped.
@@ -69,16 +80,9 @@ pub struct Pool {
 
 struct Inner {
     shared: Arc<Shared>,
-    settings: Calls,
+    settings: Options,
     drop_grace: Duration,
     workers: usize,
-}
-
-/// What the calls of a pool have in common.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Calls {
-    chunk_size: Option<u32>,
-    window: Option<u32>,
 }
 
 /// What a pool is to be; made by [`Pool::builder`].
@@ -88,7 +92,7 @@ pub struct PoolBuilder {
     workers: Option<usize>,
     name: Option<String>,
     threads_per_worker: Option<usize>,
-    calls: Calls,
+    calls: Options,
     inline: bool,
     drop_grace: Duration,
     method: StartMethod,
@@ -118,14 +122,14 @@ impl PoolBuilder {
     /// How many items of a `map` travel together. Default: measured, so that a chunk takes about 200 µs. 1 sends each item
     /// by itself. Python's `chunksize`.
     pub fn chunk_size(mut self, items: usize) -> Self {
-        self.calls.chunk_size = Some(u32::try_from(items.max(1)).unwrap_or(u32::MAX));
+        self.calls.chunk_size = Some(options::count(items));
         self
     }
 
     /// How many messages may wait at a worker beyond what is measured to be good; 1 keeps every item with the parent until a
     /// worker is free. Default: measured, about 150 µs of work.
     pub fn prefetch(mut self, messages: usize) -> Self {
-        self.calls.window = Some(u32::try_from(messages.max(1)).unwrap_or(u32::MAX));
+        self.calls.window = Some(options::count(messages));
         self
     }
 
@@ -245,7 +249,7 @@ impl Pool {
             workers: None,
             name: None,
             threads_per_worker: None,
-            calls: Calls::default(),
+            calls: Options::default(),
             inline: false,
             drop_grace: DROP_GRACE,
             method: StartMethod::default(),
@@ -287,7 +291,102 @@ impl Pool {
         items: I,
     ) -> Result<Vec<T::Output>> {
         let _ = task;
-        call::map::<T, I>(&self.inner.shared, self.inner.settings, items)
+        call::map::<T, I>(&self.inner.shared, &self.inner.settings, items)
+    }
+
+    /// A call of the task with settings of its own: `pool.on(task).chunk_size(10).retries(2).map(items)`. See [`On`].
+    pub fn on<T: Task>(&self, task: T) -> On<'_, T> {
+        On::new(self, task, self.inner.settings)
+    }
+
+    /// Runs the task on every item and gives one [`Result`] for each, in order: an item that fails, panics, takes its worker
+    /// with it or cannot be encoded fails alone.
+    ///
+    /// # Errors
+    /// The pool is closed, or the call could not be made at all; never because of an item.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn invert(x: u64) -> u64 {
+    ///     100 / x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     let results = pool.try_map(invert, [1, 0, 50])?;
+    ///     assert!(results[1].as_ref().is_err_and(|error| error.is_panic()));
+    ///     assert_eq!(results[2].as_ref().ok(), Some(&2));
+    /// }
+    /// ```
+    pub fn try_map<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Vec<Result<T::Output>>> {
+        self.on(task).try_map(items)
+    }
+
+    /// Runs the task on the items as they are pulled, and gives an iterator of one [`Result`] for each, in order. Python's
+    /// `imap`.
+    ///
+    /// The input may be endless: it is pulled on the thread that takes the values, at most about twice as far ahead as keeps
+    /// the workers busy, and by 128 MiB. An item that fails fails alone. Dropping the iterator calls off what is queued; items
+    /// that are running finish, and their values are discarded.
+    ///
+    /// # Errors
+    /// The pool is closed. Everything else comes out of the iterator.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     let large = pool.imap(square, 1..)?.find(|value| value.as_ref().is_ok_and(|value| *value > 1000));
+    ///     assert_eq!(large.transpose()?, Some(1024));
+    /// }
+    /// ```
+    pub fn imap<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Imap<'a, T::Output>>
+    where
+        I::Iter: 'a,
+    {
+        self.on(task).imap(items)
+    }
+
+    /// As [`imap`](Self::imap), but values come as they are ready, each with the index of its item. Python's
+    /// `imap_unordered`.
+    ///
+    /// # Errors
+    /// As [`imap`](Self::imap).
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     for (item, value) in pool.imap_unordered(square, 0..100)? {
+    ///         assert_eq!(value?, (item * item) as u64);
+    ///     }
+    /// }
+    /// ```
+    pub fn imap_unordered<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<ImapUnordered<'a, T::Output>>
+    where
+        I::Iter: 'a,
+    {
+        self.on(task).imap_unordered(items)
     }
 
     /// Runs the task on every item and folds the values into one: in the workers first, then the workers' values here, always
@@ -310,7 +409,7 @@ impl Pool {
         I: Items<T::Params<'a>>,
     {
         let _ = (task, reducer);
-        call::map_reduce::<T, R, I>(&self.inner.shared, self.inner.settings, items)
+        call::map_reduce::<T, R, I>(&self.inner.shared, &self.inner.settings, items)
     }
 
     /// Runs the task once, in a worker, and waits for its value.
@@ -319,7 +418,7 @@ impl Pool {
     /// The task failed or panicked, its worker died, the pool is closed.
     pub fn apply<T: Task>(&self, task: T, input: T::Input<'_>) -> Result<T::Output> {
         let _ = task;
-        call::apply::<T>(&self.inner.shared, &input)
+        call::apply::<T>(&self.inner.shared, &self.inner.settings, &input)
     }
 
     /// Gives the task to a worker and returns at once; the handle brings the value.
@@ -328,7 +427,35 @@ impl Pool {
     /// The arguments cannot be encoded, or the pool is closed; the task's own errors come from the handle.
     pub fn apply_async<T: Task>(&self, task: T, input: T::Input<'_>) -> Result<Handle<T::Output>> {
         let _ = task;
-        call::apply_async::<T>(&self.inner.shared, &input)
+        call::apply_async::<T>(&self.inner.shared, &self.inner.settings, &input)
+    }
+
+    /// Gives the task all items and returns; the handle brings the values, in order. Python's `map_async` and `starmap_async`.
+    ///
+    /// All of the input is pulled and encoded before this returns: it may be larger than what [`map`](Self::map) holds at a
+    /// time, up to the limit of the shared heap. The handle is ready when all values are there, or the first error.
+    ///
+    /// # Errors
+    /// An item cannot be encoded, or the pool is closed; the task's own errors come from the handle.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     let squares = pool.map_async(square, 1..=3)?;
+    ///     assert_eq!(squares.get()?, [1, 4, 9]);
+    /// }
+    /// ```
+    pub fn map_async<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Handle<Vec<T::Output>>> {
+        self.on(task).map_async(items)
     }
 
     /// Takes no more work; what was given goes on. Python's `close`.

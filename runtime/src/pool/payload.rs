@@ -37,6 +37,14 @@ impl Payload {
         }
     }
 
+    /// How many bytes of the heap it holds.
+    pub(crate) fn weight(&self) -> u64 {
+        match self.body {
+            Body::Slot { .. } => 0,
+            Body::Block { len, .. } => len,
+        }
+    }
+
     /// Reads it; everything is copied out of shared memory before it is looked at.
     pub(crate) fn read<R>(
         &self,

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::pool::mail::{BARE, FOLD, FRAMED, IN_BLOCK, INLINE, Job};
 use crate::pool::payload::Payload;
-use crate::pool::scheduler::{Part, WorkerId};
+use crate::pool::scheduler::{At, JobId, Part, WorkerId};
 use crate::task::{self, Batch, Report, Stop};
 
 pub(crate) struct InProcess {
@@ -206,6 +206,16 @@ impl Engine for InProcess {
     }
 
     fn kill(&mut self, _: WorkerId) {}
+
+    fn warn(&mut self, _: WorkerId, _: JobId, _: Option<u32>) {}
+
+    fn at(&self, _: WorkerId) -> At {
+        At::NotUp
+    }
+
+    fn can_kill(&self) -> bool {
+        false
+    }
 
     fn retire(&mut self, _: WorkerId) {}
 

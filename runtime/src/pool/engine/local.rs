@@ -14,7 +14,7 @@ use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::pool::mail::{self, BARE, Bell, FOLD, FRAMED, IN_BLOCK, Job, Mail, News, Note, SLOTS};
 use crate::pool::payload::Payload;
-use crate::pool::scheduler::{JobId, Part, WorkerId};
+use crate::pool::scheduler::{At, JobId, Part, WorkerId};
 use crate::process::family::{self, Member, Plan};
 use crate::process::record::{Args, Duty};
 use crate::process::watch;
@@ -37,6 +37,8 @@ pub(crate) struct Local {
     settings: Settings,
     processors: usize,
     workers: Vec<Option<Worker>>,
+    /// Who was the last in each place, for what is still to be said of it.
+    gone: Vec<Option<Who>>,
     /// Workers with something published since the last flush.
     dirty: Vec<usize>,
 }
@@ -86,6 +88,7 @@ impl Local {
             settings,
             processors: crate::process::cpu_count(),
             workers: Vec::new(),
+            gone: Vec::new(),
             dirty: Vec::new(),
         })
     }
@@ -440,6 +443,44 @@ impl Engine for Local {
         }
     }
 
+    fn warn(&mut self, worker: WorkerId, job: JobId, item: Option<u32>) {
+        if let Some(worker) = self.worker(worker)
+            && let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled)
+            && sent.part.job == job
+        {
+            worker.mail.ask_to_end(sent.seq, item);
+        }
+    }
+
+    fn at(&self, worker: WorkerId) -> At {
+        let Some(Some(worker)) = self.workers.get(worker.0 as usize) else {
+            return At::NotUp;
+        };
+        if !worker.mail.is_up() {
+            return At::NotUp;
+        }
+        let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled) else {
+            return At::Nothing;
+        };
+        if !worker.mail.is_claimed(sent.seq) {
+            return At::Nothing;
+        }
+        let job = sent.part.job;
+        match worker.mail.began() {
+            Some((seq, item, since)) if seq == sent.seq => At::Item { job, item, since },
+            // Between two items.
+            _ => At::Item {
+                job,
+                item: u32::MAX,
+                since: u64::MAX,
+            },
+        }
+    }
+
+    fn can_kill(&self) -> bool {
+        true
+    }
+
     fn retire(&mut self, worker: WorkerId) {
         if let Some(worker) = self.worker(worker) {
             worker.mail.stop();
@@ -467,6 +508,8 @@ impl Engine for Local {
             let running = worker.last_words(heap, id, events);
             let error = worker.member.end(heap, exit);
             if let Some(worker) = self.workers[index].take() {
+                self.gone.resize(self.workers.len(), None);
+                self.gone[index] = Some(worker.who());
                 worker.bury(self.session);
             }
             events.push(Event::Lost {
@@ -524,10 +567,11 @@ impl Engine for Local {
     }
 
     fn who(&self, worker: WorkerId) -> Option<Who> {
-        self.workers
-            .get(worker.0 as usize)?
-            .as_ref()
-            .map(Worker::who)
+        let index = worker.0 as usize;
+        match self.workers.get(index)? {
+            Some(worker) => Some(worker.who()),
+            None => self.gone.get(index)?.clone(),
+        }
     }
 
     fn everybody(&self) -> Vec<Who> {

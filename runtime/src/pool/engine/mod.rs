@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::mail::Job;
 use super::payload::Payload;
-use super::scheduler::{JobId, Part, WorkerId};
+use super::scheduler::{At, JobId, Part, WorkerId};
 use crate::codec::Reader;
 use crate::error::Error;
 use crate::heap::Heap;
@@ -78,6 +78,12 @@ pub(crate) trait Engine: Send {
     fn recall(&mut self, worker: WorkerId, part: Part) -> bool;
     /// Ends a worker at once; `Lost` follows.
     fn kill(&mut self, worker: WorkerId);
+    /// Tells the task that runs this item (any of the job, where there is none) that it should end.
+    fn warn(&mut self, worker: WorkerId, job: JobId, item: Option<u32>);
+    /// What the worker is on.
+    fn at(&self, worker: WorkerId) -> At;
+    /// Whether workers can be ended one by one.
+    fn can_kill(&self) -> bool;
     /// Lets a worker end when its queue is empty; `Lost` follows.
     fn retire(&mut self, worker: WorkerId);
     /// Collects what happened since the last time.

@@ -18,6 +18,8 @@ pub(super) struct Call {
     /// Parts at workers.
     pub(super) sent: u32,
     pub(super) cancelled: bool,
+    pub(super) timeout_ns: Option<u64>,
+    pub(super) grace_ns: u64,
     /// Being cancelled: what workers hold of it is about to be dropped.
     dropping: bool,
     expected: Option<u64>,
@@ -80,6 +82,8 @@ impl Scheduler {
             queue: VecDeque::new(),
             sent: 0,
             cancelled: false,
+            timeout_ns: None,
+            grace_ns: 0,
             dropping: false,
             expected: None,
             stretch: 1,
@@ -95,6 +99,9 @@ impl Scheduler {
         call.pace = spec.pace;
         call.fixed_weight = fixed_weight;
         call.cancelled = false;
+        call.timeout_ns = spec.timeout_ns;
+        call.grace_ns = spec.grace_ns;
+        self.timed += u32::from(spec.timeout_ns.is_some() || spec.grace_ns > 0);
         call.expected = spec.items;
         call.stretch = spec.stretch.max(1);
         call.max_chunk = spec.max_chunk.max(1);
@@ -155,6 +162,37 @@ impl Scheduler {
         Ok(id)
     }
 
+    /// The next item of the call was resolved by its caller: it has an index and needs no job. Says whether the call is open.
+    pub(crate) fn skip(&mut self, call: CallId) -> bool {
+        match self.calls.get_mut(call.slot, call.generation) {
+            Some(open) if !open.cancelled && !open.ended => {
+                open.submitted += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// How many items of the call keep the workers busy.
+    pub(crate) fn wanted(&self, call: CallId) -> u64 {
+        match self.calls.get(call.slot, call.generation) {
+            Some(open) if !open.cancelled && !open.ended => {
+                let chunk = self.chunk_of(open);
+                self.wanted_parts(open, chunk)
+                    .saturating_mul(u64::from(chunk))
+            }
+            _ => 0,
+        }
+    }
+
+    /// What fills every worker's window, and a quarter more to refill them from.
+    fn wanted_parts(&self, open: &Call, chunk: u32) -> u64 {
+        let window = &self.windows[open.kind];
+        let weight = open.weight(window, chunk, self.policy.long_ns);
+        let parts = window.parts(weight);
+        u64::from(self.crew()) * u64::from(parts + (parts / 4).max(1))
+    }
+
     /// How many more items to encode now; 0 means that enough is queued.
     pub(crate) fn room(&self, call: CallId) -> u32 {
         let Some(open) = self.calls.get(call.slot, call.generation) else {
@@ -164,11 +202,7 @@ impl Scheduler {
             return 0;
         }
         let chunk = self.chunk_of(open);
-        let window = &self.windows[open.kind];
-        let weight = open.weight(window, chunk, self.policy.long_ns);
-        let parts = window.parts(weight);
-        // What fills every worker's window, and a quarter more to refill them from.
-        let wanted = u64::from(self.crew()) * u64::from(parts + (parts / 4).max(1));
+        let wanted = self.wanted_parts(open, chunk);
         let have = open.queue.len() as u64 + u64::from(open.sent);
         let items = wanted.saturating_sub(have).saturating_mul(u64::from(chunk));
         items.min(u64::from(u32::MAX)) as u32
@@ -295,6 +329,7 @@ impl Scheduler {
         let call = self.calls.at_mut(slot);
         if call.jobs == 0 && (call.ended || call.cancelled) && !call.done {
             call.done = true;
+            self.timed -= u32::from(call.timeout_ns.is_some() || call.grace_ns > 0);
             self.actions.push_back(Action::CallDone {
                 call: CallId { slot, generation },
             });

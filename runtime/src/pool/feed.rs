@@ -1,0 +1,329 @@
+//! The input of a call on its way into the pool: items are pulled and encoded on their caller's thread, outside the pool's lock.
+//!
+//! Relies on the codec and the task's encoding. Two tempers: a `map` is over at the first item that cannot be encoded; calls
+//! that answer for each item (`patient`) send what came before, and let that item fail alone.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use super::core::{Demand, Ticket};
+use super::drive::Shared;
+use super::mail::{BARE, FOLD, FRAMED, IN_BLOCK, INLINE, Inline, Job};
+use crate::codec::{BlockStore, Writer};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::session;
+use crate::task::{self, IntoInput, Task};
+
+/// A message is closed once it holds so many bytes of arguments.
+const MAX_BYTES: usize = 256 << 10;
+/// Workers should not wait for the last of many messages before they see the first.
+const BATCH: usize = 64;
+/// Where each item counts, an input that is slower than this is not waited for while there may be values to give.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// A message for the pool: how many items, where their bytes are.
+pub(crate) struct Message {
+    pub(crate) items: u32,
+    pub(crate) job: Job,
+    pub(crate) block: Option<u64>,
+}
+
+impl Message {
+    fn bytes(&self) -> u64 {
+        match self.block {
+            Some(_) => self.job.body[1],
+            None => 0,
+        }
+    }
+
+    pub(crate) fn free(self, heap: &'static Heap) {
+        if let Some(block) = self.block {
+            let _ = heap.free(block);
+        }
+    }
+}
+
+/// Encodes messages of one task.
+pub(crate) struct Encoder {
+    pub(crate) heap: &'static Heap,
+    pub(crate) task: u32,
+    reducer: Option<u32>,
+    fixed: Option<usize>,
+}
+
+#[derive(Default)]
+#[repr(align(16))]
+struct Room(Inline);
+
+/// What came of encoding a message: the items before the one that could not be.
+pub(crate) struct Cut {
+    pub(crate) message: Option<Message>,
+    pub(crate) error: Option<Error>,
+}
+
+impl Encoder {
+    pub(crate) fn of<T: Task>(reducer: Option<u32>) -> Result<Self> {
+        let session = session::current()?;
+        Ok(Encoder {
+            heap: session.heap,
+            task: task::index_of::<T>()?,
+            reducer,
+            fixed: task::fixed_in::<T>(),
+        })
+    }
+
+    /// Encodes up to `count` items as one message, none when there is not one left. `encode` gives `false` at the end of the
+    /// input.
+    pub(crate) fn message(
+        &self,
+        count: u32,
+        hint: usize,
+        mut encode: impl FnMut(&mut Writer<'_>) -> Result<bool>,
+    ) -> Cut {
+        let mut room = Room::default();
+        let mut store = BlockStore::over_words(self.heap, &mut room.0);
+        let framed = self.fixed.is_none() && count > 1;
+        let (mut items, mut error) = (0, None);
+        let len;
+        {
+            let mut out = Writer::over_words(&mut room.0, &mut store);
+            let expected = self.fixed.map_or(hint, |size| {
+                size.saturating_mul(count as usize).min(MAX_BYTES + size)
+            });
+            if expected > INLINE {
+                error = out.reserve(expected).err();
+            }
+            while error.is_none() && items < count && out.len() < MAX_BYTES {
+                let before = out.len();
+                let more = if framed {
+                    out.begin_frame().and_then(|frame| match encode(&mut out) {
+                        Ok(true) => out.end_frame(frame).map(|()| true),
+                        no => {
+                            out.cancel_frame(frame);
+                            no
+                        }
+                    })
+                } else {
+                    encode(&mut out)
+                };
+                match more {
+                    Ok(true) => items += 1,
+                    Ok(false) => {
+                        out.truncate(before);
+                        break;
+                    }
+                    Err(cause) => {
+                        out.truncate(before);
+                        error = Some(cause);
+                    }
+                }
+            }
+            len = out.len();
+        }
+        if items == 0 {
+            return Cut {
+                message: None,
+                error,
+            };
+        }
+        let mut flags = match (self.fixed.is_some(), framed) {
+            (true, _) => 0,
+            (false, true) => FRAMED,
+            (false, false) => BARE,
+        };
+        if self.reducer.is_some() {
+            flags |= FOLD;
+        }
+        let block = store.into_block().map(|block| block.offset);
+        let (flags, body) = match block {
+            Some(offset) => (flags | IN_BLOCK, [offset, len as u64, 0, 0]),
+            None => (flags, room.0),
+        };
+        let job = Job::new(
+            self.task,
+            flags,
+            self.reducer.unwrap_or(0),
+            len as u32,
+            body,
+        );
+        let message = Some(Message { items, job, block });
+        Cut { message, error }
+    }
+}
+
+/// Encodes the items of `input`, one a call; `false` when there is none left.
+pub(crate) fn source<'a, T: Task, I>(mut input: I) -> impl FnMut(&mut Writer<'_>) -> Result<bool>
+where
+    I: Iterator,
+    I::Item: IntoInput<T::Params<'a>>,
+{
+    let fixed = task::fixed_in::<T>().is_some();
+    move |out| {
+        let Some(item) = input.next() else {
+            return Ok(false);
+        };
+        if !fixed {
+            let hint = task::item_hint::<T, _>(&item);
+            if hint > INLINE {
+                out.reserve(hint)?;
+            }
+        }
+        task::encode_item::<T, _>(&item, out).map(|()| true)
+    }
+}
+
+enum Piece {
+    Job(Message),
+    /// An item that cannot be encoded.
+    Refused(Error),
+}
+
+/// The input of one call.
+pub(crate) struct Feed<S> {
+    pub(crate) encoder: Encoder,
+    source: S,
+    chunk_size: Option<u32>,
+    patient: bool,
+    /// There are no more items.
+    pub(crate) ended: bool,
+    told: bool,
+    /// How many items were pulled.
+    pub(crate) pulled: u64,
+    /// The input panicked; that goes on in its caller when what came before is out.
+    panic: Option<Box<dyn Any + Send>>,
+    pieces: Vec<Piece>,
+}
+
+impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
+    pub(crate) fn new(encoder: Encoder, source: S, chunk_size: Option<u32>, patient: bool) -> Self {
+        Feed {
+            encoder,
+            source,
+            chunk_size,
+            patient,
+            ended: false,
+            told: false,
+            pulled: 0,
+            panic: None,
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Pulls and hands over what the pool demands.
+    pub(crate) fn feed(
+        &mut self,
+        shared: &Shared,
+        ticket: Ticket,
+        mut demand: Demand,
+    ) -> Result<()> {
+        let begun = Instant::now();
+        while !self.ended && demand.items > 0 && demand.bytes > 0 {
+            while !self.ended && demand.items > 0 && demand.bytes > 0 && self.pieces.len() < BATCH {
+                self.pull(&mut demand)?;
+                if self.patient && begun.elapsed() > PATIENCE {
+                    return self.hand_over(shared, ticket);
+                }
+            }
+            self.hand_over(shared, ticket)?;
+        }
+        Ok(())
+    }
+
+    /// Encodes one message.
+    fn pull(&mut self, demand: &mut Demand) -> Result<()> {
+        let chunk = self.chunk_size.unwrap_or(demand.chunk);
+        let (source, patient) = (&mut self.source, self.patient);
+        let (mut ended, mut panic) = (false, None);
+        let mut begun = None;
+        let Cut { message, error } = self.encoder.message(chunk, 0, |out| {
+            let more = if patient {
+                match begun {
+                    None => begun = Some(Instant::now()),
+                    Some(begun) if begun.elapsed() > PATIENCE => return Ok(false),
+                    Some(_) => {}
+                }
+                match catch_unwind(AssertUnwindSafe(|| source(out))) {
+                    Ok(more) => more,
+                    Err(payload) => {
+                        panic = Some(payload);
+                        Ok(false)
+                    }
+                }
+            } else {
+                source(out)
+            };
+            ended |= matches!(more, Ok(false));
+            more
+        });
+        self.ended = ended;
+        if panic.is_some() {
+            self.panic = panic;
+        }
+        if let Some(message) = message {
+            demand.items = demand.items.saturating_sub(message.items);
+            demand.bytes = demand.bytes.saturating_sub(message.bytes());
+            self.pulled += u64::from(message.items);
+            self.pieces.push(Piece::Job(message));
+        }
+        let Some(error) = error else {
+            return Ok(());
+        };
+        if self.patient {
+            demand.items = demand.items.saturating_sub(1);
+            self.pulled += 1;
+            self.pieces.push(Piece::Refused(error));
+            return Ok(());
+        }
+        let error = error.with_item(self.pulled);
+        Err(match task::name_at(self.encoder.task) {
+            Some(name) => error.with_task(name),
+            None => error,
+        })
+    }
+
+    fn hand_over(&mut self, shared: &Shared, ticket: Ticket) -> Result<()> {
+        let ended = self.ended && !self.told;
+        if self.pieces.is_empty() && !ended {
+            return Ok(());
+        }
+        let mut lead = shared.lock();
+        let mut result = Ok(());
+        for piece in self.pieces.drain(..) {
+            match piece {
+                // A refused message is freed by the core.
+                Piece::Job(Message { items, job, block }) => {
+                    result = result.and(lead.core.submit(ticket, items, job, block));
+                }
+                Piece::Refused(error) => lead.core.refuse(ticket, error),
+            }
+        }
+        if ended {
+            self.told = true;
+            lead.core.input_done(ticket);
+        }
+        lead.core.act();
+        shared.unlock(lead);
+        // A call that was called off meanwhile says so in its deliveries.
+        match result {
+            Err(error) if !error.is_cancelled() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The panic of the input, to go on with.
+    pub(crate) fn panic(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.panic.take()
+    }
+}
+
+impl<S> Drop for Feed<S> {
+    fn drop(&mut self) {
+        for piece in self.pieces.drain(..) {
+            if let Piece::Job(message) = piece {
+                message.free(self.encoder.heap);
+            }
+        }
+    }
+}
