@@ -1,4 +1,5 @@
-//! `mp`: Python's `multiprocessing`, made anew in Rust.
+// The public face: what users name is re-exported here. The front page is the README, so that there is one of it.
+#![doc = include_str!("../../README.md")]
 #![deny(unsafe_code)]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]

@@ -305,6 +305,12 @@ impl Core {
                 "the pool is closed: it takes no more work",
             ));
         }
+        if self.unstartable.is_some() || self.scheduler.is_hopeless() {
+            // What could not be started then may be now.
+            self.unstartable = None;
+            self.scheduler.resize(self.scheduler.target());
+            self.act();
+        }
         spec.pace = self
             .paces
             .iter()

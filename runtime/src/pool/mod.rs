@@ -59,6 +59,7 @@ pub(crate) use worker::serve;
 ///     x * x
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main!(run);
 ///
 /// fn run() -> mp::Result<()> {

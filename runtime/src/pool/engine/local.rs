@@ -534,22 +534,8 @@ impl Engine for Local {
             // Everything it published before its end stands now.
             worker.collect(heap, id, events);
             let running = worker.last_words(heap, id, events);
-            let error = worker.member.death(exit);
-            let reported = match worker.member.record.outcome() {
-                crate::process::record::Outcome::Panicked(parcel)
-                    if exit == crate::sys::child::Exit::Signal(crate::sys::signal::SIGABRT) =>
-                {
-                    parcel
-                        .to_vec(heap)
-                        .ok()
-                        .map(|bytes| Error::from(task::Report::from_bytes(&bytes)))
-                }
-                _ => None,
-            };
             let unready = !worker.ready;
-            let who = worker.who();
-            let error =
-                reported.map_or(error, |error| error.with_worker(who.name).with_pid(who.pid));
+            let error = worker.member.end(heap, exit);
             if let Some(worker) = self.workers[index].take() {
                 self.gone.resize(self.workers.len(), None);
                 self.gone[index] = Some(worker.who());
