@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use super::memory;
 
@@ -48,12 +49,12 @@ pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
     }
-    leave_if_orphaned(&own);
+    leave_if_orphaned(&own, Duration::ZERO);
     Ok(own)
 }
 
-/// Ends this process, without a word, if its parent is gone.
-pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
+/// Ends this process, without a word, if its parent is gone, or is seen to be within `patience`.
+pub(crate) fn leave_if_orphaned(read: &OwnedFd, patience: Duration) {
     let mut poll = libc::pollfd {
         fd: read.as_raw_fd(),
         events: libc::POLLIN,
@@ -61,7 +62,7 @@ pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
     };
     // SAFETY: one pollfd of ours; nothing of this process has begun that would have to be ended in order.
     unsafe {
-        if libc::poll(&mut poll, 1, 0) > 0 {
+        if libc::poll(&mut poll, 1, patience.as_millis() as libc::c_int) > 0 {
             libc::_exit(1);
         }
     }
