@@ -112,7 +112,7 @@ pub(crate) fn map<'a, T: Task, I: Items<T::Params<'a>>>(
 ) -> Result<Vec<T::Output>> {
     let items = items.into_items();
     let hint = items.size_hint();
-    let chunk = options.chunk_size;
+    let chunk = options.chunk();
     let feed = Feed::new(Encoder::of::<T>(None)?, source::<T, _>(items), chunk, false);
     if options.unordered {
         let mut values = Unordered::<T> { out: Vec::new() };
@@ -131,7 +131,7 @@ pub(crate) fn try_map<'a, T: Task, I: Items<T::Params<'a>>>(
 ) -> Result<Vec<Result<T::Output>>> {
     let items = items.into_items();
     let hint = items.size_hint();
-    let chunk = options.chunk_size;
+    let chunk = options.chunk();
     let feed = Feed::new(Encoder::of::<T>(None)?, source::<T, _>(items), chunk, true);
     let mut values = Each::<T>::new(!options.unordered);
     run::<T>(shared, options, expected(hint), feed, false, &mut values)?;
@@ -154,7 +154,7 @@ where
     };
     let items = items.into_items();
     let expected = expected(items.size_hint());
-    let feed = Feed::new(encoder, source::<T, _>(items), options.chunk_size, false);
+    let feed = Feed::new(encoder, source::<T, _>(items), options.chunk(), false);
     run::<T>(shared, options, expected, feed, true, &mut folds)?;
     let mut values = folds.values.into_values();
     let Some(first) = values.next() else {
@@ -318,7 +318,7 @@ fn feed_all<'a, T: Task, I: Items<T::Params<'a>>>(
         kill: false,
     };
     let ticket = open.ticket;
-    let mut feed = Feed::new(encoder, source::<T, _>(items), options.chunk_size, patient);
+    let mut feed = Feed::new(encoder, source::<T, _>(items), options.chunk(), patient);
     while !feed.ended {
         // A few messages at a time, so that their size follows what was measured meanwhile.
         let mut lead = shared.lock();

@@ -9,7 +9,7 @@ use std::task::Waker;
 use std::thread::Thread;
 
 use super::chain::Callback;
-use super::engine::{Engine, Event, local};
+use super::engine::{End, Engine, Event, local};
 use super::handle::Arrived;
 use super::mail::{Job, TIMED};
 use super::payload::Payload;
@@ -197,8 +197,9 @@ pub(crate) struct Core {
     lost: Option<Error>,
     /// Why no worker could be started.
     unstartable: Option<String>,
-    /// How many workers there should be.
-    wanted: u32,
+    /// Why the last worker could not be initialised, and whether it said so itself.
+    unfit: Option<Error>,
+    unfit_told: bool,
     wakes: Vec<Wake>,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
@@ -253,7 +254,8 @@ impl Core {
             events: Vec::new(),
             lost: None,
             unstartable: None,
-            wanted: workers,
+            unfit: None,
+            unfit_told: false,
             wakes: Vec::new(),
             callbacks: VecDeque::new(),
             unattended: 0,
@@ -261,11 +263,37 @@ impl Core {
         }
     }
 
-    /// Why not a single worker could be started, if that is so.
-    pub(crate) fn hopeless(&self) -> Option<&str> {
-        self.unstartable
-            .as_deref()
-            .filter(|_| self.scheduler.is_hopeless())
+    /// Whether a worker takes jobs; the error where none ever will.
+    pub(crate) fn first_worker(&mut self) -> Option<Result<()>> {
+        if self.scheduler.has_workers() {
+            return Some(Ok(()));
+        }
+        if !self.scheduler.is_hopeless() {
+            return None;
+        }
+        let error = match (self.unfit.take(), &self.unstartable) {
+            (Some(error), _) => error,
+            (None, cause) => Error::new(
+                Kind::System,
+                format!(
+                    "a pool cannot start a single worker: {}",
+                    cause.as_deref().unwrap_or("they die at once")
+                ),
+            ),
+        };
+        Some(Err(error))
+    }
+
+    /// How many workers are wanted.
+    pub(crate) fn size(&self) -> u32 {
+        self.scheduler.target()
+    }
+
+    /// Wants so many workers from now on.
+    pub(crate) fn resize(&mut self, workers: u32) {
+        self.unstartable = None;
+        self.unfit = None;
+        self.scheduler.resize(workers);
     }
 
     // ---- calls ----
@@ -280,7 +308,7 @@ impl Core {
         if self.unstartable.is_some() || self.scheduler.is_hopeless() {
             // What could not be started then may be now.
             self.unstartable = None;
-            self.scheduler.resize(self.wanted);
+            self.scheduler.resize(self.scheduler.target());
             self.act();
         }
         spec.pace = self
@@ -540,7 +568,7 @@ impl Core {
 
     /// Whether there is work that no thread is bound to come back for.
     pub(crate) fn is_unattended(&self) -> bool {
-        self.unattended > 0 || !self.callbacks.is_empty()
+        self.unattended > 0 || !self.callbacks.is_empty() || self.scheduler.is_unsettled()
     }
 
     /// Whether there is work.
@@ -566,12 +594,12 @@ impl Core {
     }
 
     /// Ends the workers; whatever is not resolved by now is called off.
-    pub(crate) fn end(&mut self, asked: bool) {
+    pub(crate) fn end(&mut self, how: End) {
         self.state = State::Stopped;
         self.pump();
         self.scheduler.cancel_all();
         self.act();
-        self.engine.stop(asked);
+        self.engine.stop(how);
         for worker in 0..self.scheduler.workers() {
             self.scheduler.worker_lost(WorkerId(worker), None);
         }
@@ -660,12 +688,34 @@ impl Core {
             } => {
                 self.scheduler.returned(worker, job, from, to);
             }
+            Event::Ready { worker } => self.scheduler.worker_up(worker),
+            Event::Unfit { worker, report } => {
+                let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
+                let mut error = report.map_or_else(|error| error, Error::from);
+                if let Some(who) = self.engine.who(worker) {
+                    error = error.with_worker(who.name).with_pid(who.pid);
+                }
+                self.unfit = Some(self.engine.unfit(error));
+                self.unfit_told = true;
+            }
             Event::Nonsense { worker } => self.scheduler.nonsense(worker),
             Event::Lost {
                 worker,
                 running,
+                unready,
                 error,
             } => {
+                if unready {
+                    // It has told why, or its death tells.
+                    if !std::mem::take(&mut self.unfit_told) {
+                        let text = "a worker died in its initializer";
+                        let error = self.engine.unfit(error);
+                        self.unfit = Some(Error::new(error.kind(), text).with_source(error));
+                    }
+                    self.scheduler.worker_unfit(worker);
+                    self.scheduler.worker_lost(worker, None);
+                    return self.act();
+                }
                 self.lost = Some(error);
                 self.scheduler.worker_lost(worker, running);
                 // The item to blame is told now, while the reason is at hand.
@@ -783,6 +833,15 @@ impl Core {
                 Kind::Cancelled,
                 "the work was called off before it began or ended".to_owned(),
             ),
+            (Why::NoWorkers, _) if self.unfit.is_some() => {
+                let kind = self.unfit.as_ref().map_or(Kind::Died, Error::kind);
+                let cause = self
+                    .unfit
+                    .as_ref()
+                    .map(Error::to_string)
+                    .unwrap_or_default();
+                (kind, format!("no worker could be initialised: {cause}"))
+            }
             (Why::NoWorkers, Some(cause)) => (
                 Kind::Died,
                 format!("no worker is left, and none can be started: {cause}"),
@@ -801,8 +860,10 @@ impl Core {
             return self.scheduler.worker_cannot_start(worker);
         }
         match self.engine.start(worker) {
-            Ok(()) => self.scheduler.worker_up(worker),
+            Ok(true) => self.scheduler.worker_up(worker),
+            Ok(false) => {}
             Err(error) => {
+                self.unfit = None;
                 self.unstartable = Some(error.to_string());
                 self.scheduler.worker_cannot_start(worker);
             }

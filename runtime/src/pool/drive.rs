@@ -11,6 +11,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, State, Ticket};
+use super::engine::End;
 use super::mail::Bell;
 use crate::sys::{clock, signal};
 
@@ -352,7 +353,7 @@ impl Shared {
     }
 
     /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
-    pub(crate) fn stop(&self, grace: Duration, asked: bool) {
+    pub(crate) fn stop(&self, grace: Duration, how: End) {
         {
             let mut lead = self.lock();
             if lead.core.state == State::Stopped {
@@ -368,7 +369,7 @@ impl Shared {
         }
         self.stopping.store(true, Ordering::Release);
         let mut lead = self.lock();
-        lead.core.end(asked);
+        lead.core.end(how);
         lead.followers
             .drain(..)
             .for_each(|follower| follower.unpark());

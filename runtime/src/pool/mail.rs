@@ -15,6 +15,7 @@
 //! | `up` | worker | it takes jobs |
 //! | `cancel` | parent | the item (or any of the job) that should end: see `asks_to_end` |
 //! | `began` | worker, between two steps of its version | of a timed job: which item it is on, and since when |
+//! | `services` | parent, before the worker is there | what it runs before its first job and after its last |
 //! | `progress` | worker, Release | items of the running job that are finished and stand in `out_block` |
 //! | `door`, `asleep` | both | the worker sleeps on `door` while `asleep` says for what (a job, or room); whoever clears it wakes |
 //! | `bell`, `listening` (of the pool) | both | the same for the parent, one for all workers |
@@ -27,6 +28,7 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use super::service::Place;
 use crate::codec::Reader;
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
@@ -65,6 +67,7 @@ struct Shared {
     // Written by the parent.
     to_worker: Line<ToWorker>,
     read: Line<AtomicU32>,
+    services: Line<[[AtomicU64; 3]; 2]>,
     // Written by both, rarely.
     door: Line<[AtomicU32; 2]>,
     // Written by the worker.
@@ -155,6 +158,8 @@ pub(crate) enum News {
     Failed,
     /// The items `from..to` were not begun and are handed back.
     Returned,
+    /// The worker could not be initialised, and ends; the body is a report.
+    Unfit,
 }
 
 /// What a result's slot says. Plain numbers: any pattern may be read out of it, and is checked then.
@@ -173,9 +178,15 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn news(&self) -> Option<News> {
-        [News::Values, News::Folded, News::Failed, News::Returned]
-            .get(self.news as usize)
-            .copied()
+        [
+            News::Values,
+            News::Folded,
+            News::Failed,
+            News::Returned,
+            News::Unfit,
+        ]
+        .get(self.news as usize)
+        .copied()
     }
 }
 
@@ -396,6 +407,19 @@ impl Mail {
         self.shared().from_worker.0.head.load(Ordering::Acquire)
     }
 
+    /// What the worker runs before its first job, and after its last.
+    pub(crate) fn set_services(&self, services: [Option<Place>; 2]) {
+        for (words, place) in self.shared().services.0.iter().zip(services) {
+            let numbers = match place {
+                Some(Place { task, block, len }) => [u64::from(task) + 1, block, len],
+                None => [0; 3],
+            };
+            for (word, number) in words.iter().zip(numbers) {
+                word.store(number, Ordering::Release);
+            }
+        }
+    }
+
     /// Whether the worker takes jobs.
     pub(crate) fn is_up(&self) -> bool {
         self.shared().from_worker.0.up.load(Ordering::Acquire) != 0
@@ -483,6 +507,15 @@ pub(crate) enum Next {
 impl Mail {
     pub(crate) fn bell(&self, heap: &Heap) -> Result<Bell, Error> {
         Bell::at(heap, self.shared().to_worker.0.bell.load(Ordering::Relaxed))
+    }
+
+    /// What to run before the first job, and after the last.
+    pub(crate) fn services(&self) -> [Option<Place>; 2] {
+        self.shared().services.0.each_ref().map(|words| {
+            let [task, block, len] = words.each_ref().map(|word| word.load(Ordering::Acquire));
+            let task = u32::try_from(task.checked_sub(1)?).ok()?;
+            Some(Place { task, block, len })
+        })
     }
 
     pub(crate) fn set_up(&self) {

@@ -14,8 +14,10 @@ const FOLD_CHUNKS: u32 = 16;
 /// What a call is told; `None` where nobody has said anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
-    pub(crate) chunk_size: Option<u32>,
+    chunk_size: Option<u32>,
     pub(crate) window: Option<u32>,
+    /// Of a chunk, because workers are replaced after so many.
+    pub(crate) most_items: Option<u32>,
     retries: Option<u32>,
     timeout: Option<Duration>,
     grace: Duration,
@@ -33,6 +35,17 @@ fn nanoseconds(time: Duration) -> u64 {
 }
 
 impl Options {
+    /// How many items a chunk holds, where that is fixed.
+    pub(crate) fn chunk(&self) -> Option<u32> {
+        let most = self.most_items.unwrap_or(u32::MAX);
+        self.chunk_size.map(|size| size.min(most))
+    }
+
+    /// Sets how many items a chunk holds.
+    pub(super) fn set_chunk(&mut self, items: usize) {
+        self.chunk_size = Some(count(items));
+    }
+
     /// Until when the whole call may take.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.within.and_then(call::deadline)
@@ -44,7 +57,7 @@ impl Options {
             items: expected,
             // A folded chunk is one run of the task: only a chunk of one item has a deadline that is the item's.
             chunked: self.chunk_size != Some(1) && !(fold && one.timeout_ns.is_some()),
-            max_chunk: self.chunk_size.unwrap_or(u32::MAX),
+            max_chunk: self.chunk().or(self.most_items).unwrap_or(u32::MAX),
             window: self.window,
             stretch: if fold { FOLD_CHUNKS } else { 1 },
             ..one
@@ -99,7 +112,7 @@ impl<'p, T: Task> On<'p, T> {
 
     /// How many items travel together; 1 sends each by itself. Default: measured, about 200 µs of work. Python's `chunksize`.
     pub fn chunk_size(mut self, items: usize) -> Self {
-        self.options.chunk_size = Some(count(items));
+        self.options.set_chunk(items);
         self
     }
 

@@ -57,7 +57,7 @@ where
     let mut stream = Stream {
         pool: pool.clone(),
         ticket: ticket?,
-        feed: Feed::new(encoder, source, options.chunk_size, true),
+        feed: Feed::new(encoder, source, options.chunk(), true),
         task: task::name_of::<T>(),
         decode: decode_each::<T>,
         ordered: !options.unordered,

@@ -70,9 +70,6 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
             return 70;
         }
     };
-    let _ = MAIL.set(mail);
-    mail.set_up();
-    bell.ring();
     let mut worker = Worker {
         heap,
         mail,
@@ -85,7 +82,22 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         clock: Clock,
         spin: mail.spin_ns(),
     };
+    let [initializer, finalizer] = mail.services();
+    if let Some(Err(report)) = initializer.map(|place| place.run(heap)) {
+        worker.unfit(&report);
+        return 1;
+    }
+    let _ = MAIL.set(mail);
+    mail.set_up();
+    worker.bell.ring();
     worker.run();
+    if let Some(Err(report)) = finalizer.map(|place| place.run(heap)) {
+        eprintln!(
+            "mp: the finalizer of a worker has failed: {}",
+            Error::from(report)
+        );
+        return 1;
+    }
     0
 }
 
@@ -205,7 +217,16 @@ impl Worker {
         self.mail.set_done(self.done);
     }
 
+    /// Tells why it cannot work.
+    fn unfit(&mut self, report: &Report) {
+        self.tell(report, News::Unfit, [0, 0], 0);
+    }
+
     fn report(&mut self, at: u32, report: &Report, ns: u64) {
+        self.tell(report, News::Failed, [at, at + 1], ns);
+    }
+
+    fn tell(&mut self, report: &Report, news: News, [from, to]: [u32; 2], ns: u64) {
         let bytes = report.to_bytes();
         let mut out = Out::new(self.heap, self.mail, true);
         if out.with(|out| out.put_bytes(&bytes)).is_err() {
@@ -214,9 +235,9 @@ impl Worker {
         }
         let body = out.finish(0);
         self.publish(Note {
-            news: News::Failed as u32,
-            from: at,
-            to: at + 1,
+            news: news as u32,
+            from,
+            to,
             ns,
             ..body
         });

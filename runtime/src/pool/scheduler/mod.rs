@@ -292,6 +292,10 @@ pub(crate) struct Scheduler {
     target: u32,
     /// How many slots are starting or up.
     present: u32,
+    /// How many slots hold a worker that was told to end.
+    retired: u32,
+    /// How many of them are replaced when they have.
+    returning: u32,
     closed: bool,
 }
 
@@ -320,6 +324,8 @@ impl Scheduler {
             open_calls: 0,
             target: 0,
             present: 0,
+            retired: 0,
+            returning: 0,
             closed: false,
         }
     }
@@ -354,6 +360,23 @@ impl Scheduler {
         self.workers.len() as u32
     }
 
+    /// How many workers are wanted.
+    pub(crate) fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// Whether a worker is up.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.workers
+            .iter()
+            .any(|worker| worker.state == workers::State::Up)
+    }
+
+    /// Whether workers that were told to end have not done so yet.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.retired > 0
+    }
+
     /// How many items are at workers.
     pub(crate) fn items_in_flight(&self) -> u64 {
         self.in_flight
@@ -369,6 +392,6 @@ impl Scheduler {
 
     /// Whether every slot is given up: what is submitted is dropped at once.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.present == 0 && self.target > 0
+        self.present == 0 && self.returning == 0 && self.target > 0
     }
 }

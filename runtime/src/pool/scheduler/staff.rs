@@ -90,6 +90,10 @@ impl Scheduler {
         if worker.present() {
             self.present -= 1;
         }
+        if worker.state == State::Retired {
+            self.retired -= 1;
+            self.returning -= u32::from(worker.recycling);
+        }
         worker.state = state;
         worker.leaving = false;
         worker.recycling = false;
@@ -122,6 +126,7 @@ impl Scheduler {
     fn dismiss(&mut self, index: usize) {
         if std::mem::take(&mut self.workers[index].recycling) {
             // It is on its way already; now nobody comes after it.
+            self.returning -= u32::from(self.workers[index].state == State::Retired);
             return;
         }
         self.workers[index].leaving = true;

@@ -149,6 +149,14 @@ impl Scheduler {
         }
     }
 
+    /// The worker's process is about to be reported lost, and has never been able to work: three of these in a row are enough.
+    pub(crate) fn worker_unfit(&mut self, worker: WorkerId) {
+        if let Some(slot) = self.workers.get_mut(worker.0 as usize) {
+            let share = self.policy.max_barren_deaths.div_ceil(3).max(1);
+            slot.barren = slot.barren.saturating_add(share.saturating_sub(1));
+        }
+    }
+
     /// The worker's process has ended; everything it delivered was reported before. `running` is the item it was on,
     /// by its job: that one is lost or retried, the rest is queued again. A worker that was on nothing blames nobody.
     pub(crate) fn worker_lost(&mut self, worker: WorkerId, running: Option<(JobId, u32)>) {
@@ -203,6 +211,8 @@ impl Scheduler {
         if worker.leaving {
             worker.state = State::Retired;
             self.present -= 1;
+            self.retired += 1;
+            self.returning += u32::from(worker.recycling);
             self.actions.push_back(Action::Retire {
                 worker: WorkerId(index as u32),
             });

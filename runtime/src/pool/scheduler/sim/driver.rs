@@ -137,6 +137,7 @@ impl Sim {
                     Why::NoWorkers => {
                         let gone = |w: &Virtual| w.life == Life::None || w.retired;
                         assert!(self.workers.iter().all(gone));
+                        assert!(!self.scheduler.workers.iter().any(|w| w.recycling));
                     }
                 }
                 self.tally.dropped += u64::from(count);
