@@ -77,6 +77,9 @@ where
 impl<O> Stream<'_, O> {
     /// The next value; `Err` when it is not there at the deadline.
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<(u64, Result<O>)>> {
+        if crate::sys::memory::forked() {
+            return Err(crate::session::forked());
+        }
         let shared = Arc::clone(&self.pool.inner.shared);
         let ticket = self.ticket;
         let mut deliveries = VecDeque::new();

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use super::memory;
 
@@ -82,12 +83,12 @@ pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
     }
-    leave_if_orphaned(&own);
+    leave_if_orphaned(&own, Duration::ZERO);
     Ok(own)
 }
 
-/// Ends this process, without a word, if its parent is gone.
-pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
+/// Ends this process, without a word, if its parent is gone, or is seen to be within `patience`.
+pub(crate) fn leave_if_orphaned(read: &OwnedFd, patience: Duration) {
     let mut poll = libc::pollfd {
         fd: read.as_raw_fd(),
         events: libc::POLLIN,
@@ -95,7 +96,7 @@ pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
     };
     // SAFETY: one pollfd of ours; nothing of this process has begun that would have to be ended in order.
     unsafe {
-        if libc::poll(&mut poll, 1, 0) > 0 {
+        if libc::poll(&mut poll, 1, patience.as_millis() as libc::c_int) > 0 {
             libc::_exit(1);
         }
     }
