@@ -28,6 +28,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long what was open or in use may take to be given back after the test.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// What the process of a test reports when all is well; a code alone may come from anywhere.
+const PASSED: &str = "passed";
+
 /// What the variable tells the process of a test.
 pub(crate) struct TestOrder {
     lifeline: RawFd,
@@ -119,12 +122,15 @@ fn run(entry: &'static TestEntry) -> Result<(), String> {
         ));
     }
     match exit {
+        Exit::Code(0) if told != PASSED => {
+            Err("the test's process exited with code 0 before the test had ended".into())
+        }
         Exit::Code(0) if left.is_empty() => Ok(()),
         Exit::Code(0) => Err(format!(
             "the test left processes behind, and they were killed: {}",
             describe(&left)
         )),
-        _ if !told.is_empty() => Err(told),
+        _ if !told.is_empty() && told != PASSED => Err(told),
         Exit::Code(code) => Err(format!(
             "the test's process exited with code {code} in the middle of the test"
         )),
@@ -346,9 +352,8 @@ pub(crate) fn be_test(order: TestOrder) -> ! {
         Ok(_) => judge(lifeline, &order.name),
         Err(cause) => Err(format!("cannot keep a descriptor from children: {cause}")),
     };
-    if let Err(text) = &verdict {
-        let _ = report.write_all(text.as_bytes());
-    }
+    let text = verdict.as_ref().map_or_else(String::as_str, |()| PASSED);
+    let _ = report.write_all(text.as_bytes());
     std::process::exit(if verdict.is_ok() { 0 } else { 101 });
 }
 

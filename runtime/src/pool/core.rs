@@ -125,6 +125,8 @@ pub(crate) struct Core {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) state: State,
     inboxes: Vec<Option<Inbox>>,
+    /// Queues of inboxes that are gone, to be used again.
+    spare: Vec<VecDeque<Delivery>>,
     free: Vec<u32>,
     /// By the slot of the scheduler's call: its inbox, its task, how far its input has come.
     calls: Vec<Option<Open>>,
@@ -178,6 +180,7 @@ impl Core {
             engine,
             state: State::Open,
             inboxes: Vec::new(),
+            spare: Vec::new(),
             free: Vec::new(),
             calls: Vec::new(),
             jobs: Vec::new(),
@@ -214,6 +217,7 @@ impl Core {
         let call = self.scheduler.open_call(spec)?;
         let fresh = Some(Inbox {
             attended,
+            deliveries: self.spare.pop().unwrap_or_default(),
             ..Inbox::default()
         });
         let inbox = match self.free.pop() {
@@ -368,7 +372,13 @@ impl Core {
     }
 
     fn drop_inbox(&mut self, inbox: u32) {
-        self.inboxes[inbox as usize] = None;
+        if let Some(Inbox { mut deliveries, .. }) = self.inboxes[inbox as usize].take()
+            && self.spare.len() < 16
+            && deliveries.capacity() <= 1024
+        {
+            deliveries.clear();
+            self.spare.push(deliveries);
+        }
         self.free.push(inbox);
     }
 
@@ -629,7 +639,9 @@ impl Core {
         let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) else {
             return;
         };
-        free(self.heap, sent.block);
+        if !sent.block.is_some_and(|block| self.engine.keep(block)) {
+            free(self.heap, sent.block);
+        }
         let bytes = sent.bytes();
         if bytes == 0 {
             return;

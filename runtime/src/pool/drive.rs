@@ -19,6 +19,12 @@ const SPIN: Duration = Duration::from_micros(50);
 /// … and while the workers need them all.
 const SPIN_BUSY: Duration = Duration::from_micros(3);
 
+/// Without a bell, a sleeper looks this often whether what it waits for has come without its being woken.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often a leader that polls looks before it lets go of the lock.
+const GLANCES: u32 = 16;
+
 /// A pool, shared by its handles and its keeper.
 pub(crate) struct Shared {
     core: Mutex<Lead>,
@@ -89,15 +95,27 @@ impl Shared {
                 self.step_down(lead, me);
                 return result;
             }
+            // In an engine without processes whoever waits may work, and sleeps while others do.
+            if let Some(work) = lead.core.engine.work() {
+                self.unlock(lead);
+                let done = work.run();
+                lead = self.lock();
+                lead.core.engine.worked(done);
+                continue;
+            }
             match lead.leader {
-                Leader::Thread(_) if lead.leader != me => {
+                leader
+                    if self.bell.is_none()
+                        || matches!(leader, Leader::Thread(_) if leader != me) =>
+                {
                     let thread = thread::current();
                     lead.core.sleep_on(ticket, thread.clone());
                     lead.followers.push(thread);
                     self.unlock(lead);
-                    match deadline {
-                        Some(deadline) => {
-                            thread::park_timeout(deadline.saturating_duration_since(Instant::now()))
+                    let backstop = self.bell.is_none().then(|| Instant::now() + LOOK_AGAIN);
+                    match [deadline, backstop].into_iter().flatten().min() {
+                        Some(until) => {
+                            thread::park_timeout(until.saturating_duration_since(Instant::now()))
                         }
                         None => thread::park(),
                     }
@@ -113,13 +131,6 @@ impl Shared {
                 }
                 _ => lead.leader = me,
             }
-            if let Some(work) = lead.core.engine.work() {
-                self.unlock(lead);
-                let done = work.run();
-                lead = self.lock();
-                lead.core.engine.worked(done);
-                continue;
-            }
             let now = Instant::now();
             let spin = if lead.core.engine.worth_spinning() {
                 SPIN
@@ -127,11 +138,18 @@ impl Shared {
                 SPIN_BUSY
             };
             if now < *spinning.get_or_insert(now + spin) {
-                self.unlock(lead);
-                for _ in 0..4 {
+                // With the lock for a moment, then without it for a moment: others may want it.
+                for _ in 0..GLANCES {
+                    if lead.core.engine.has_news() {
+                        break;
+                    }
                     std::hint::spin_loop();
                 }
-                lead = self.lock();
+                if !lead.core.engine.has_news() {
+                    self.unlock(lead);
+                    std::hint::spin_loop();
+                    lead = self.lock();
+                }
                 continue;
             }
             spinning = None;
@@ -156,7 +174,7 @@ impl Shared {
         let until = [deadline, sleep.backstop].into_iter().flatten().min();
         match self.bell {
             Some(bell) => bell.sleep(sleep.seen, until),
-            None => thread::park_timeout(until.map_or(Duration::from_millis(100), |until| {
+            None => thread::park_timeout(until.map_or(LOOK_AGAIN, |until| {
                 until.saturating_duration_since(Instant::now())
             })),
         }

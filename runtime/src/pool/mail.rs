@@ -69,6 +69,8 @@ struct ToWorker {
     tail: AtomicU32,
     wake_at: AtomicU32,
     stop: AtomicU32,
+    /// How long an idle worker polls before it sleeps, in nanoseconds.
+    spin: AtomicU32,
     bell: AtomicU64,
 }
 
@@ -275,15 +277,17 @@ impl Mail {
     }
 
     /// The parent: a fresh mailbox. The slots need no clearing: they are written before `tail` covers them.
-    pub(crate) fn reset(&self, bell: u64) {
+    pub(crate) fn reset(&self, bell: u64, spin_ns: u32) {
         let shared = self.shared();
         let ToWorker {
             tail,
             wake_at,
             stop,
+            spin,
             bell: place,
         } = &shared.to_worker.0;
         place.store(bell, Ordering::Relaxed);
+        spin.store(spin_ns, Ordering::Relaxed);
         let FromWorker { done, head } = &shared.from_worker.0;
         for word in [
             tail,
@@ -442,6 +446,15 @@ impl Mail {
             .0
             .out_block
             .store(offset, Ordering::Release);
+    }
+
+    pub(crate) fn spin_ns(&self) -> u64 {
+        self.shared()
+            .to_worker
+            .0
+            .spin
+            .load(Ordering::Relaxed)
+            .into()
     }
 
     /// Whether anything stands at `head`: a glance without a claim.

@@ -18,10 +18,6 @@ use crate::process::record::Record;
 use crate::session::Session;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
-/// How long an idle worker polls before it sleeps: about what a wake-up costs.
-const SPIN_NS: u64 = 20_000;
-/// … and where a processor is free for it.
-const SPIN_FREE_NS: u64 = 50_000;
 /// A step of a job that took less than this is doubled, one that took more than the other halved.
 const STEP_SHORT_NS: u64 = 20_000;
 const STEP_LONG_NS: u64 = 100_000;
@@ -41,11 +37,6 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
             return 70;
         }
     };
-    let spin = if crate::process::cpu_count() > 2 {
-        SPIN_FREE_NS
-    } else {
-        SPIN_NS
-    };
     let mut worker = Worker {
         heap,
         mail,
@@ -56,7 +47,7 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         rung: 0,
         step: 1,
         clock: Clock::start(),
-        spin,
+        spin: mail.spin_ns(),
     };
     worker.run();
     0

@@ -110,6 +110,8 @@ fn items<T: Task, C: Codec<T>, G: ResultTag<T>, const FRAMED: bool>(
     for at in done.at..batch.to {
         let value = call::<T, C, FRAMED>(codec, &mut args)?;
         write::<T, G>(result, &value, out_framed, out)?;
+        // Before the item counts as done: this may panic, too.
+        drop(value);
         *done = Done {
             at: at + 1,
             out: out.len(),

@@ -17,6 +17,11 @@ pub(crate) struct InProcess {
     heap: &'static Heap,
     queue: VecDeque<Work>,
     events: Vec<Event>,
+    /// A thread is at work. One at a time: a worker finishes its parts in their order.
+    busy: bool,
+    /// The block of arguments that the running task reads, and whether nobody else needs it any more.
+    read: Option<u64>,
+    released: bool,
 }
 
 /// A part to be run without the pool's lock.
@@ -36,11 +41,19 @@ impl InProcess {
             heap,
             queue: VecDeque::new(),
             events: Vec::new(),
+            busy: false,
+            read: None,
+            released: false,
         }
     }
 }
 
 impl Work {
+    /// The block its arguments stand in, if they do.
+    fn block(&self) -> Option<u64> {
+        (self.job.flags & IN_BLOCK != 0).then_some(self.job.body[0])
+    }
+
     /// Runs the part; user code runs here.
     pub(crate) fn run(self) -> Done {
         let mut events = Vec::new();
@@ -62,12 +75,14 @@ impl Work {
                 (Stop::Item { at, report }, None)
             }
         };
+        let fold = self.job.flags & FOLD != 0;
         let reached = match &stop {
             Stop::Done => to,
             Stop::Item { at, .. } => *at,
         };
+        // Where the folding itself failed, the values of the items before went with it.
+        let lost = fold && !matches!(stop, Stop::Done) && values.is_none();
         if let Some(values) = values.filter(|_| reached > at) {
-            let folded = self.job.flags & FOLD != 0;
             events.push(Event::Values {
                 worker,
                 job,
@@ -75,27 +90,32 @@ impl Work {
                 to: reached,
                 ns: 0,
                 values,
-                folded,
+                folded: fold,
             });
         }
         let Stop::Item { at: item, report } = stop else {
             return to;
         };
         let bytes = report.to_bytes();
-        let mut store = BlockStore::new(self.heap);
-        let mut writer = Writer::new(&mut store);
-        let written = writer.put_bytes(&bytes);
-        let report = match (written, store.into_block()) {
-            (Ok(()), Some(block)) => Payload::block(self.heap, block.offset, bytes.len() as u64, 0),
-            _ => Payload::slot(self.heap, [0; INLINE / 8], 0, 0),
-        };
-        events.push(Event::Failed {
+        let first = if lost { at } else { item };
+        events.extend((first..=item).map(|item| Event::Failed {
             worker,
             job,
             item,
-            report,
-        });
+            report: self.payload(&bytes),
+        }));
         item + 1
+    }
+
+    /// The bytes as what a worker would have sent.
+    fn payload(&self, bytes: &[u8]) -> Payload {
+        let mut store = BlockStore::new(self.heap);
+        let mut writer = Writer::new(&mut store);
+        let written = writer.put_bytes(bytes);
+        match (written, store.into_block()) {
+            (Ok(()), Some(block)) => Payload::block(self.heap, block.offset, bytes.len() as u64, 0),
+            _ => Payload::slot(self.heap, [0; INLINE / 8], 0, 0),
+        }
     }
 
     fn batch(&self, from: u32) -> Result<(Stop, Option<Payload>), Error> {
@@ -141,10 +161,12 @@ impl Work {
         let len = out.len();
         let flags = if out_framed { FRAMED } else { 0 };
         let values = match store.into_block() {
-            Some(block) => Payload::block(self.heap, block.offset, len as u64, flags),
-            None => Payload::slot(self.heap, [0; INLINE / 8], 0, flags),
+            Some(block) => Some(Payload::block(self.heap, block.offset, len as u64, flags)),
+            // Nothing was written: the values have no size, or there are none.
+            None if fold && !matches!(stop, Stop::Done) && entry.fixed_out() != Some(0) => None,
+            None => Some(Payload::slot(self.heap, [0; INLINE / 8], 0, flags)),
         };
-        Ok((stop, Some(values)))
+        Ok((stop, values))
     }
 }
 
@@ -191,12 +213,16 @@ impl Engine for InProcess {
         events.append(&mut self.events);
     }
 
+    fn has_news(&self) -> bool {
+        !self.events.is_empty() || !self.queue.is_empty()
+    }
+
     fn worth_spinning(&self) -> bool {
         false
     }
 
     fn prepare_sleep(&mut self) -> Option<Sleep> {
-        let quiet = self.queue.is_empty() && self.events.is_empty();
+        let quiet = self.events.is_empty() && (self.busy || self.queue.is_empty());
         quiet.then_some(Sleep {
             seen: 0,
             backstop: None,
@@ -206,11 +232,28 @@ impl Engine for InProcess {
     fn awake(&mut self) {}
 
     fn work(&mut self) -> Option<Work> {
-        self.queue.pop_front()
+        if self.busy {
+            return None;
+        }
+        let work = self.queue.pop_front()?;
+        self.busy = true;
+        self.read = work.block();
+        Some(work)
     }
 
     fn worked(&mut self, done: Done) {
         self.events.extend(done.0);
+        self.busy = false;
+        let released = std::mem::take(&mut self.released);
+        if let Some(block) = self.read.take().filter(|_| released) {
+            let _ = self.heap.free(block);
+        }
+    }
+
+    fn keep(&mut self, block: u64) -> bool {
+        let keep = self.read == Some(block);
+        self.released |= keep;
+        keep
     }
 
     fn who(&self, _: WorkerId) -> Option<Who> {

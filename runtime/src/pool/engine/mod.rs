@@ -82,6 +82,8 @@ pub(crate) trait Engine: Send {
     fn retire(&mut self, worker: WorkerId);
     /// Collects what happened since the last time.
     fn poll(&mut self, events: &mut Vec<Event>);
+    /// Whether `poll` would find anything; a glance.
+    fn has_news(&self) -> bool;
     /// Whether a short wait for news is better spent polling than sleeping.
     fn worth_spinning(&self) -> bool;
     /// Prepares for a sleep; `None` when there are news already.
@@ -95,6 +97,10 @@ pub(crate) trait Engine: Send {
     /// Work for the calling thread, to be run without the lock.
     fn work(&mut self) -> Option<inline::Work> {
         None
+    }
+    /// Whether a task on this side still reads the block; then the engine frees it when that task is done.
+    fn keep(&mut self, _block: u64) -> bool {
+        false
     }
     /// What came of it.
     fn worked(&mut self, _done: inline::Done) {}
