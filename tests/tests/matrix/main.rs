@@ -98,9 +98,16 @@ impl Cell<'_> {
             stage: if id == BAD { stage } else { Stage::Never },
             way,
         });
-        let here = matches!(stage, Stage::EncodeArgument | Stage::DecodeResult);
+        // What panics in this process goes on to the caller: an argument's encoder always, a result's decoder where there is
+        // no result of its own for the item.
+        let here = match stage {
+            Stage::EncodeArgument => true,
+            Stage::DecodeResult => matches!(self.call, Call::Map | Call::ApplyAsync),
+            _ => false,
+        };
         match outcome {
             Outcome::Panicked => self.demand(here && way == Way::Panic, "a panic in the parent"),
+            _ if here && way == Way::Panic => self.wrong("no panic"),
             Outcome::First(error) => {
                 self.demand(matches!(self.call, Call::Map), &error);
                 self.name(&error, stage, way);
