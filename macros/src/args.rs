@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
-use syn::{LitStr, Path};
+use syn::{LitInt, LitStr, Path};
 
 use crate::errors::Errors;
 
@@ -29,6 +29,33 @@ impl Arg {
             );
         }
         literal
+    }
+
+    /// The value as a time, in milliseconds.
+    pub(crate) fn time(&self, errors: &mut Errors) -> Option<u64> {
+        let text = self.string("\"30s\"", errors)?;
+        let time = milliseconds(&text);
+        if time.is_none() {
+            errors.on(
+                text,
+                "a time is a whole number above 0 and a unit: `\"500ms\"`, `\"30s\"`, `\"2m\"`",
+            );
+        }
+        time
+    }
+
+    /// The value as a whole number.
+    pub(crate) fn number(&self, errors: &mut Errors) -> Option<u32> {
+        let literal = syn::parse2::<LitInt>(self.value.clone());
+        let number = literal.and_then(|literal| literal.base10_parse()).ok();
+        if number.is_none() {
+            let key = &self.key;
+            errors.on(
+                self.place(),
+                format_args!("`{key}` needs a whole number: `{key} = 2`"),
+            );
+        }
+        number
     }
 
     /// What an error about the value underlines.
@@ -129,7 +156,7 @@ fn split(tokens: TokenStream) -> Vec<TokenStream> {
 }
 
 /// `"500ms"`, `"30s"`, `"2m"` in milliseconds.
-pub(crate) fn milliseconds(text: &LitStr) -> Option<u64> {
+fn milliseconds(text: &LitStr) -> Option<u64> {
     let value = text.value();
     let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 = digits.parse().ok()?;

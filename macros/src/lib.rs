@@ -29,8 +29,9 @@ use proc_macro::TokenStream;
 /// returns `Result<T, mp::Failure>`, written out, gives the caller `T` and fails with an `mp::Error`; any other `Result`
 /// is a value.
 ///
-/// **Arguments**: `name = "…"` (the name in messages and in the table; otherwise the path), `crate = path` (where this
-/// library is found under another name).
+/// **Arguments**: `name = "…"` (the name in messages and in the table; otherwise the path), `timeout = "30s"` (how long one
+/// call may run in a pool; `ms`, `s`, `m`), `retries = 2` (how often a failed one runs again there; both are defaults that a
+/// call made with `pool.on(task)` overrides), `crate = path` (where this library is found under another name).
 ///
 /// **The price**: the task's name is taken like a constant's, so `let square = …` where the task is visible is an error.
 /// A task is a free function, not generic, not `async`, not `unsafe`; `#[must_use]` and `#[track_caller]` have no effect.

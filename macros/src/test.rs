@@ -47,18 +47,7 @@ fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
                     arguments.krate = path;
                 }
             }
-            "timeout" => {
-                let Some(text) = arg.string("\"30s\"", errors) else {
-                    continue;
-                };
-                arguments.timeout = args::milliseconds(&text);
-                if arguments.timeout.is_none() {
-                    errors.on(
-                        text,
-                        "a time is a whole number above 0 and a unit: `\"500ms\"`, `\"30s\"`, `\"2m\"`",
-                    );
-                }
-            }
+            "timeout" => arguments.timeout = arg.time(errors),
             key => errors.on(
                 &arg.key,
                 format_args!("unknown argument `{key}`: `#[mp::test]` knows `timeout` and `crate`"),

@@ -138,7 +138,7 @@ fn refuse(error: &Error) -> ! {
     std::process::exit(70);
 }
 
-static RECORD: OnceLock<Record> = OnceLock::new();
+static RECORD: OnceLock<(Record, &heap::Heap)> = OnceLock::new();
 
 /// Everything a child does, from its first instruction to its last.
 fn be_child(order: &Order, early: bool) -> ! {
@@ -170,8 +170,13 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     // What a task starts is not to inherit it.
     fcntl(&heap, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
         .map_err(|cause| Error::system("cannot keep the heap's descriptor to itself", cause))?;
-    let heap = heap::attach(heap, order.slot.index, order.slot.generation)?;
-    // Before the lifeline can end this process: whoever is left can tell by it when the slot is free again.
+    let heap = heap::attach(heap, order.slot.index, order.slot.generation);
+    if heap.is_err() {
+        // The slot of an orphan may be another's by now.
+        lifeline::leave_if_orphaned(&lifeline);
+    }
+    let heap = heap?;
+    // Before the lifeline is armed: whoever buries the parent counts on it (see `process::graves`).
     let slot = heap.processes().slot(order.slot)?;
     slot.pid.store(std::process::id(), Ordering::Release);
     let armed =
@@ -180,10 +185,8 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     std::mem::forget(armed);
     program::fill_standard_descriptors()
         .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
-    let record = *RECORD.get_or_init(|| match Record::of(heap, order.slot) {
-        Ok(record) => record,
-        Err(error) => refuse(&error),
-    });
+    let record = Record::of(heap, order.slot)?;
+    let (record, _) = *RECORD.get_or_init(|| (record, heap));
     let launch = record.launch()?;
     let table = task::table()?;
     if launch.fingerprint != table.fingerprint() {
@@ -238,7 +241,7 @@ fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
 }
 
 fn note_overflow() {
-    if let Some(record) = RECORD.get() {
+    if let Some((record, _)) = RECORD.get() {
         record.note_overflow();
     }
 }
@@ -249,8 +252,8 @@ fn note_panic(report: &Report) {
     {
         return;
     }
-    if let Some(record) = RECORD.get() {
-        record.publish_panic(&report.to_bytes());
+    if let Some((record, heap)) = RECORD.get() {
+        record.publish_panic(heap, &report.to_bytes());
     }
 }
 

@@ -35,6 +35,7 @@ struct Context {
     pid: Option<u32>,
     signal: Option<i32>,
     code: Option<i32>,
+    attempt: Option<u32>,
     location: Option<String>,
     backtrace: Option<String>,
 }
@@ -131,6 +132,24 @@ impl Error {
         self
     }
 
+    /// Which run of the item it was, from 1.
+    pub(crate) fn with_attempt(mut self, attempt: u32) -> Self {
+        self.0.context.attempt.get_or_insert(attempt);
+        self
+    }
+
+    /// The same, of an item whose time was up: a time-out, whatever else it was; what it was is the cause.
+    pub(crate) fn too_late(self) -> Self {
+        let context = self.0.context.clone();
+        let mut error = Error::new(Kind::Timeout, "the item ran longer than it may");
+        error.0.context = context;
+        // A worker that was killed for it has nothing to add.
+        match self.0.kind {
+            Kind::Died => error,
+            _ => error.with_source(self),
+        }
+    }
+
     pub(crate) fn with_location(mut self, location: impl Into<String>) -> Self {
         self.0.context.location = Some(location.into());
         self
@@ -139,6 +158,10 @@ impl Error {
     pub(crate) fn with_backtrace(mut self, backtrace: impl Into<String>) -> Self {
         self.0.context.backtrace = Some(backtrace.into());
         self
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
     }
 
     /// Whether the task itself returned `Err(Failure)`.
@@ -236,6 +259,11 @@ impl Error {
         self.0.context.code
     }
 
+    /// Which run of the item it was, from 1; more than 1 where it was retried.
+    pub fn attempt(&self) -> Option<u32> {
+        self.0.context.attempt
+    }
+
     /// Where the panic was, as `file:line:column`.
     pub fn location(&self) -> Option<&str> {
         self.0.context.location.as_deref()
@@ -267,6 +295,7 @@ impl fmt::Display for Error {
             pid,
             signal,
             code,
+            attempt,
             location,
             ..
         } = &self.0.context;
@@ -294,6 +323,9 @@ impl fmt::Display for Error {
         }
         if let Some(pid) = pid {
             part(f, format_args!("pid {pid}"))?;
+        }
+        if let Some(attempt) = attempt.filter(|attempt| *attempt > 1) {
+            part(f, format_args!("attempt {attempt}"))?;
         }
         if let Some(signal) = signal {
             part(f, format_args!("signal {signal} {}", signal_name(*signal)))?;

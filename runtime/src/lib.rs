@@ -1,4 +1,5 @@
-//! `mp`: Python's `multiprocessing`, made anew in Rust.
+// The public face: what users name is re-exported here. The front page is the README, so that there is one of it.
+#![doc = include_str!("../../README.md")]
 #![deny(unsafe_code)]
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
@@ -23,7 +24,10 @@ extern crate self as mp;
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};
-pub use pool::{Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, map};
+pub use pool::{
+    AsCompleted, Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, as_completed, cancelled, map,
+    wait_all, wait_any,
+};
 pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,

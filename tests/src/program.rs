@@ -20,13 +20,20 @@ pub struct Program {
 impl Program {
     /// Starts it.
     pub fn start(mut command: Command) -> Self {
-        let mut child = command
+        command
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+            .stderr(Stdio::piped());
+        let mut child = loop {
+            match command.spawn() {
+                // A copy that was just made: another test's fork still has it open for writing, for a moment.
+                Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                started => break started.expect("the program starts"),
+            }
+        };
         let (send, lines) = channel();
         let out = child.stdout.take().expect("it is piped");
         std::thread::spawn(move || {

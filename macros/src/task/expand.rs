@@ -117,6 +117,14 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
     };
+    let defaults = (model.timeout.is_some() || model.retries.is_some()).then(|| {
+        let timeout = model.timeout.unwrap_or(0);
+        let retries = match model.retries {
+            Some(retries) => quote!(::core::option::Option::Some(#retries)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(.with_defaults(#timeout, #retries))
+    });
     let fields = (0..params.len()).map(syn::Index::from);
     let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
     let call = match &model.output {
@@ -148,7 +156,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             fn entry() -> &'static #private::Entry {
                 static ENTRY: #private::Entry = #private::Entry::of::<#path>(
                     #name, ::core::line!(), ::core::column!(), ::core::option_env!("CARGO_PKG_VERSION"),
-                );
+                )#defaults;
                 #private::inventory::submit! { #private::Registered::new(&ENTRY) }
                 &ENTRY
             }

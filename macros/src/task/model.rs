@@ -16,6 +16,8 @@ use crate::errors::Errors;
 pub(super) struct Model {
     pub(super) krate: Path,
     pub(super) name: Option<LitStr>,
+    pub(super) timeout: Option<u64>,
+    pub(super) retries: Option<u32>,
     pub(super) function: ItemFn,
     pub(super) params: Vec<Param>,
     pub(super) output: Output,
@@ -68,6 +70,8 @@ impl Model {
         let mut model = Model {
             krate: args.krate,
             name: args.name,
+            timeout: args.timeout,
+            retries: args.retries,
             params,
             output,
             cfgs: Vec::new(),

@@ -10,6 +10,10 @@ use crate::errors::Errors;
 pub(super) struct Arguments {
     /// `name = "…"`.
     pub(super) name: Option<LitStr>,
+    /// `timeout = "…"`, in milliseconds.
+    pub(super) timeout: Option<u64>,
+    /// `retries = …`.
+    pub(super) retries: Option<u32>,
     /// `crate = path`, or `::mp`.
     pub(super) krate: Path,
 }
@@ -20,16 +24,15 @@ const LONGEST_NAME: usize = 200;
 /// Reads the arguments; every mistake is reported, what is left is used.
 pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut name = None;
+    let (mut timeout, mut retries) = (None, None);
     let mut krate = None;
     for arg in args::read(tokens, EXAMPLE, errors) {
         let key = arg.key.to_string();
         match key.as_str() {
             "name" => name = task_name(&arg, errors),
             "crate" => krate = arg.krate(errors),
-            "timeout" | "retries" => errors.on(
-                &arg.key,
-                format_args!("`{key}` is not supported yet: a task has no default {key} so far"),
-            ),
+            "timeout" => timeout = arg.time(errors),
+            "retries" => retries = arg.number(errors),
             _ if opens_angle(&arg.value) => errors.on(
                 &arg.key,
                 format_args!(
@@ -39,12 +42,16 @@ pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
             ),
             _ => errors.on(
                 &arg.key,
-                format_args!("unknown argument `{key}`: `#[mp::task]` knows `name` and `crate`"),
+                format_args!(
+                    "unknown argument `{key}`: `#[mp::task]` knows `name`, `timeout`, `retries` and `crate`"
+                ),
             ),
         }
     }
     Arguments {
         name,
+        timeout,
+        retries,
         krate: krate.unwrap_or_else(args::default_crate),
     }
 }

@@ -229,7 +229,7 @@ fn every_refusal_names_its_reason_and_keeps_the_function() {
 #[test]
 fn all_reasons_are_reported_at_once() {
     let errors = errors(
-        quote!(nam = "x", retries = 2),
+        quote!(nam = "x", retries = -2),
         quote!(
             async unsafe fn f<T>(self, x: &mut T) -> &str {}
         ),
@@ -242,10 +242,11 @@ fn a_wrong_argument_does_not_unmake_the_task() {
     for (args, reason) in [
         (
             quote!(nam = "x"),
-            "unknown argument `nam`: `#[mp::task]` knows `name` and `crate`",
+            "unknown argument `nam`: `#[mp::task]` knows `name`, `timeout`, `retries` and `crate`",
         ),
-        (quote!(timeout = "3s"), "`timeout` is not supported yet"),
-        (quote!(retries = 3), "`retries` is not supported yet"),
+        (quote!(timeout = "3h"), "a time is a whole number above 0"),
+        (quote!(retries = "3"), "`retries` needs a whole number"),
+        (quote!(retries = -1), "`retries` needs a whole number"),
         (
             quote!(total = <f64, u8>),
             "named instances of a generic function (`total = <…>`) are not there yet",

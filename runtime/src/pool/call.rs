@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::collect::{Collect, Each, Folds, Ordered, Unordered};
-use super::core::{Core, Delivery, Demand, Ticket, What};
+use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value};
 use super::drive::Shared;
 use super::feed::{Cut, Encoder, Feed, source};
-use super::handle::Handle;
+use super::handle::{Decode, Handle};
 use super::options::Options;
 use crate::codec::Writer;
 use crate::error::{Error, Kind, Result};
@@ -25,7 +25,11 @@ pub(crate) struct Open<'p> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         let mut lead = self.shared.lock();
-        lead.core.leave(self.ticket, true);
+        let leave = match self.kill {
+            true => Leave::End,
+            false => Leave::CallOff,
+        };
+        lead.core.leave(self.ticket, leave);
         lead.core.act();
         self.shared.unlock(lead);
     }
@@ -108,7 +112,7 @@ pub(crate) fn map<'a, T: Task, I: Items<T::Params<'a>>>(
 ) -> Result<Vec<T::Output>> {
     let items = items.into_items();
     let hint = items.size_hint();
-    let chunk = options.chunk_size;
+    let chunk = options.chunk();
     let feed = Feed::new(Encoder::of::<T>(None)?, source::<T, _>(items), chunk, false);
     if options.unordered {
         let mut values = Unordered::<T> { out: Vec::new() };
@@ -127,7 +131,7 @@ pub(crate) fn try_map<'a, T: Task, I: Items<T::Params<'a>>>(
 ) -> Result<Vec<Result<T::Output>>> {
     let items = items.into_items();
     let hint = items.size_hint();
-    let chunk = options.chunk_size;
+    let chunk = options.chunk();
     let feed = Feed::new(Encoder::of::<T>(None)?, source::<T, _>(items), chunk, true);
     let mut values = Each::<T>::new(!options.unordered);
     run::<T>(shared, options, expected(hint), feed, false, &mut values)?;
@@ -150,7 +154,7 @@ where
     };
     let items = items.into_items();
     let expected = expected(items.size_hint());
-    let feed = Feed::new(encoder, source::<T, _>(items), options.chunk_size, false);
+    let feed = Feed::new(encoder, source::<T, _>(items), options.chunk(), false);
     run::<T>(shared, options, expected, feed, true, &mut folds)?;
     let mut values = folds.values.into_values();
     let Some(first) = values.next() else {
@@ -200,10 +204,7 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
     match core.inbox(ticket) {
         Some(inbox) => match inbox.deliveries.pop_front() {
             Some(delivery) => Some(Ok(delivery)),
-            None if inbox.done => Some(Err(Error::new(
-                Kind::Protocol,
-                "the call ended without a value",
-            ))),
+            None if inbox.done => Some(Err(no_value())),
             None => None,
         },
         None => Some(Err(Error::new(
@@ -261,7 +262,100 @@ pub(crate) fn apply_async<T: Task>(
 ) -> Result<Handle<T::Output>> {
     let ticket = begin::<T>(shared, options, input, false)?;
     shared.leave_to_keeper(shared.lock());
-    Ok(Handle::new(Arc::clone(shared), ticket, value::<T>))
+    let decode = Decode::One(value::<T>);
+    Ok(Handle::new(Arc::clone(shared), ticket, decode))
+}
+
+/// All deliveries of a call that is ready.
+pub(crate) fn all_there(core: &mut Core, ticket: Ticket) -> Option<VecDeque<Delivery>> {
+    match core.inbox(ticket) {
+        Some(inbox) => inbox
+            .is_ready()
+            .then(|| std::mem::take(&mut inbox.deliveries)),
+        None => Some(VecDeque::new()),
+    }
+}
+
+/// The values of a `map`; the first error in time, where there is one.
+fn values<T: Task>(deliveries: VecDeque<Delivery>) -> Result<Vec<T::Output>> {
+    let mut values = Ordered::<T>::new(0);
+    let named = |error: Error| error.with_task(task::name_of::<T>());
+    for delivery in deliveries {
+        values.take(delivery).map_err(named)?;
+    }
+    Ok(values.out)
+}
+
+/// One result for each item.
+fn results<T: Task>(deliveries: VecDeque<Delivery>) -> Result<Vec<Result<T::Output>>> {
+    let mut results = Each::<T>::new(true);
+    for delivery in deliveries {
+        results.take(delivery)?;
+    }
+    Ok(results.out)
+}
+
+/// Pulls and encodes all of the input, and leaves the call to the keeper.
+fn feed_all<'a, T: Task, I: Items<T::Params<'a>>>(
+    shared: &Arc<Shared>,
+    options: &Options,
+    items: I,
+    ready: Ready,
+) -> Result<Ticket> {
+    let items = items.into_items();
+    let spec = options.spec::<T>(expected(items.size_hint()), false);
+    let encoder = Encoder::of::<T>(None)?;
+    let patient = ready == Ready::Each;
+    let mut lead = shared.lock();
+    let ticket = lead.core.open(encoder.task, spec, false);
+    if let Ok(ticket) = &ticket {
+        lead.core.set_ready(*ticket, ready);
+    }
+    shared.unlock(lead);
+    let open = Open {
+        shared,
+        ticket: ticket?,
+        kill: false,
+    };
+    let ticket = open.ticket;
+    let mut feed = Feed::new(encoder, source::<T, _>(items), options.chunk(), patient);
+    while !feed.ended {
+        // A few messages at a time, so that their size follows what was measured meanwhile.
+        let mut lead = shared.lock();
+        lead.core.pump();
+        let mut demand = lead.core.demand(ticket);
+        shared.leave_to_keeper(lead);
+        demand.items = demand.items.max(demand.chunk.saturating_mul(16));
+        demand.bytes = u64::MAX;
+        feed.feed(shared, ticket, demand)?;
+    }
+    if let Some(panic) = feed.panic() {
+        drop(open);
+        std::panic::resume_unwind(panic);
+    }
+    std::mem::forget(open);
+    shared.leave_to_keeper(shared.lock());
+    Ok(ticket)
+}
+
+pub(crate) fn map_async<'a, T: Task, I: Items<T::Params<'a>>>(
+    shared: &Arc<Shared>,
+    options: &Options,
+    items: I,
+) -> Result<Handle<Vec<T::Output>>> {
+    let ticket = feed_all::<T, I>(shared, options, items, Ready::Whole)?;
+    let decode = Decode::All(values::<T>);
+    Ok(Handle::new(Arc::clone(shared), ticket, decode))
+}
+
+pub(crate) fn try_map_async<'a, T: Task, I: Items<T::Params<'a>>>(
+    shared: &Arc<Shared>,
+    options: &Options,
+    items: I,
+) -> Result<Handle<Vec<Result<T::Output>>>> {
+    let ticket = feed_all::<T, I>(shared, options, items, Ready::Each)?;
+    let decode = Decode::All(results::<T>);
+    Ok(Handle::new(Arc::clone(shared), ticket, decode))
 }
 
 /// Until when a wait of this length lasts; `None` for ever, where it is longer than any clock.

@@ -8,14 +8,17 @@ use std::collections::VecDeque;
 use std::task::Waker;
 use std::thread::Thread;
 
-use super::engine::{Engine, Event, local};
-use super::mail::Job;
+use super::chain::Callback;
+use super::engine::{End, Engine, Event, local};
+use super::handle::Arrived;
+use super::mail::{Job, TIMED};
 use super::payload::Payload;
 use super::scheduler::{
     Action, CallId, CallSpec, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
 };
 use crate::error::{Error, Kind, Result};
 use crate::heap::Heap;
+use crate::sys::clock;
 use crate::task::{self, Report};
 
 /// What became of some items of a call.
@@ -64,6 +67,11 @@ impl Gone {
 pub(crate) struct Inbox {
     pub(crate) deliveries: VecDeque<Delivery>,
     pub(crate) done: bool,
+    /// When its owner has something to look at.
+    ready: Ready,
+    failed: bool,
+    /// What runs then, in place of an owner.
+    callback: Option<Callback>,
     /// Nobody will look: the inbox goes when the call is done.
     abandoned: bool,
     /// Its owner drives the pool, so nobody else has to.
@@ -75,6 +83,47 @@ pub(crate) struct Inbox {
     waker: Option<Waker>,
 }
 
+/// When a call is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// When anything was delivered.
+    #[default]
+    First,
+    /// When all was delivered, or an error.
+    Whole,
+    /// When all was delivered.
+    Each,
+}
+
+impl Inbox {
+    /// Whether its owner has something to look at.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.done
+            || match self.ready {
+                Ready::First => !self.deliveries.is_empty(),
+                Ready::Whole => self.failed,
+                Ready::Each => false,
+            }
+    }
+
+    fn arrived(&mut self) -> Arrived {
+        if self.ready == Ready::First
+            && let Some(delivery) = self.deliveries.pop_front()
+        {
+            return Arrived::One(Ok(delivery));
+        }
+        match self.ready {
+            Ready::First => Arrived::One(Err(no_value())),
+            Ready::Whole | Ready::Each => Arrived::All(std::mem::take(&mut self.deliveries)),
+        }
+    }
+}
+
+/// The error of a call that ended without a value, which no call does.
+pub(crate) fn no_value() -> Error {
+    Error::new(Kind::Protocol, "the call ended without a value")
+}
+
 /// What a call may put into its pool at a time, beyond which its input is not pulled.
 const MAX_BYTES_IN_FLIGHT: u64 = 128 << 20;
 
@@ -84,6 +133,17 @@ pub(crate) struct Demand {
     pub(crate) items: u32,
     pub(crate) chunk: u32,
     pub(crate) bytes: u64,
+}
+
+/// What becomes of a call whose owner goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// It goes on; nobody will look.
+    GoOn,
+    /// What no worker has is called off.
+    CallOff,
+    /// What runs is ended, too.
+    End,
 }
 
 /// A call as its owner knows it.
@@ -137,7 +197,12 @@ pub(crate) struct Core {
     lost: Option<Error>,
     /// Why no worker could be started.
     unstartable: Option<String>,
+    /// Why the last worker could not be initialised, and whether it said so itself.
+    unfit: Option<Error>,
+    unfit_told: bool,
     wakes: Vec<Wake>,
+    /// Callbacks whose time has come.
+    callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
     unattended: u32,
     /// The paces of tasks called before.
@@ -147,6 +212,8 @@ pub(crate) struct Core {
 struct Open {
     inbox: u32,
     task: u32,
+    /// Its items have a deadline.
+    timed: bool,
     submitted: u64,
 }
 
@@ -187,17 +254,46 @@ impl Core {
             events: Vec::new(),
             lost: None,
             unstartable: None,
+            unfit: None,
+            unfit_told: false,
             wakes: Vec::new(),
+            callbacks: VecDeque::new(),
             unattended: 0,
             paces: Vec::new(),
         }
     }
 
-    /// Why not a single worker could be started, if that is so.
-    pub(crate) fn hopeless(&self) -> Option<&str> {
-        self.unstartable
-            .as_deref()
-            .filter(|_| self.scheduler.is_hopeless())
+    /// Whether a worker takes jobs; the error where none ever will.
+    pub(crate) fn first_worker(&mut self) -> Option<Result<()>> {
+        if self.scheduler.has_workers() {
+            return Some(Ok(()));
+        }
+        if !self.scheduler.is_hopeless() {
+            return None;
+        }
+        let error = match (self.unfit.take(), &self.unstartable) {
+            (Some(error), _) => error,
+            (None, cause) => Error::new(
+                Kind::System,
+                format!(
+                    "a pool cannot start a single worker: {}",
+                    cause.as_deref().unwrap_or("they die at once")
+                ),
+            ),
+        };
+        Some(Err(error))
+    }
+
+    /// How many workers are wanted.
+    pub(crate) fn size(&self) -> u32 {
+        self.scheduler.target()
+    }
+
+    /// Wants so many workers from now on.
+    pub(crate) fn resize(&mut self, workers: u32) {
+        self.unstartable = None;
+        self.unfit = None;
+        self.scheduler.resize(workers);
     }
 
     // ---- calls ----
@@ -209,11 +305,24 @@ impl Core {
                 "the pool is closed: it takes no more work",
             ));
         }
+        if self.unstartable.is_some() || self.scheduler.is_hopeless() {
+            // What could not be started then may be now.
+            self.unstartable = None;
+            self.scheduler.resize(self.scheduler.target());
+            self.act();
+        }
         spec.pace = self
             .paces
             .iter()
             .find(|(known, _)| *known == task)
             .map_or_else(Pace::default, |(_, pace)| *pace);
+        if !self.engine.can_kill() {
+            (spec.timeout_ns, spec.grace_ns) = (None, 0);
+        }
+        let timed = spec.timeout_ns.is_some();
+        if timed {
+            self.scheduler.tick(clock::now());
+        }
         let call = self.scheduler.open_call(spec)?;
         let fresh = Some(Inbox {
             attended,
@@ -237,6 +346,7 @@ impl Core {
             Open {
                 inbox,
                 task,
+                timed,
                 submitted: 0,
             },
         );
@@ -296,7 +406,7 @@ impl Core {
         &mut self,
         ticket: Ticket,
         count: u32,
-        message: Job,
+        mut message: Job,
         block: Option<u64>,
     ) -> Result<()> {
         let submitted = self.scheduler.submit(ticket.call, count);
@@ -313,6 +423,9 @@ impl Core {
             .and_then(Option::as_mut)
         {
             Some(open) => {
+                if open.timed {
+                    message.flags |= TIMED;
+                }
                 open.submitted += u64::from(count);
                 open.submitted - u64::from(count)
             }
@@ -353,8 +466,8 @@ impl Core {
         self.inboxes.get_mut(ticket.inbox as usize)?.as_mut()
     }
 
-    /// The owner is gone. A call that is not done goes on, or is called off.
-    pub(crate) fn leave(&mut self, ticket: Ticket, call_off: bool) {
+    /// The owner is gone. A call that is not done goes on, or is called off, or ended with all that runs of it.
+    pub(crate) fn leave(&mut self, ticket: Ticket, what: Leave) {
         let Some(inbox) = self.inbox(ticket) else {
             return;
         };
@@ -366,7 +479,20 @@ impl Core {
         inbox.abandoned = true;
         let was_attended = std::mem::replace(&mut inbox.attended, false);
         self.unattended += u32::from(was_attended);
-        if call_off {
+        match what {
+            Leave::GoOn => {}
+            Leave::CallOff => self.scheduler.cancel_call(ticket.call),
+            Leave::End => self.end_call(ticket),
+        }
+    }
+
+    /// Calls off what is queued of a call, and ends the workers that run items of it.
+    pub(crate) fn end_call(&mut self, ticket: Ticket) {
+        if self.engine.can_kill() {
+            // Graces count from now.
+            self.scheduler.tick(clock::now());
+            self.scheduler.end_call(ticket.call);
+        } else {
             self.scheduler.cancel_call(ticket.call);
         }
     }
@@ -389,6 +515,42 @@ impl Core {
         }
     }
 
+    /// When the call is ready, `callback` runs in place of an owner.
+    pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
+        let Some(inbox) = self.inbox(ticket) else {
+            return;
+        };
+        inbox.callback = Some(callback);
+        inbox.abandoned = true;
+        let done = inbox.done;
+        let ready = ready_callback(inbox);
+        self.callbacks.extend(ready);
+        if done {
+            self.drop_inbox(ticket.inbox);
+        }
+    }
+
+    /// Something for the keeper to run.
+    pub(crate) fn queue_callback(&mut self, run: Box<dyn FnOnce() + Send>) {
+        self.callbacks.push_back(run);
+    }
+
+    /// A callback whose time has come.
+    pub(crate) fn next_callback(&mut self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.callbacks.pop_front()
+    }
+
+    pub(crate) fn has_callbacks(&self) -> bool {
+        !self.callbacks.is_empty()
+    }
+
+    /// When the owner has something to look at.
+    pub(crate) fn set_ready(&mut self, ticket: Ticket, ready: Ready) {
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.ready = ready;
+        }
+    }
+
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
         if let Some(inbox) = self.inbox(ticket) {
@@ -406,7 +568,7 @@ impl Core {
 
     /// Whether there is work that no thread is bound to come back for.
     pub(crate) fn is_unattended(&self) -> bool {
-        self.unattended > 0
+        self.unattended > 0 || !self.callbacks.is_empty() || self.scheduler.is_unsettled()
     }
 
     /// Whether there is work.
@@ -432,12 +594,12 @@ impl Core {
     }
 
     /// Ends the workers; whatever is not resolved by now is called off.
-    pub(crate) fn end(&mut self, asked: bool) {
+    pub(crate) fn end(&mut self, how: End) {
         self.state = State::Stopped;
         self.pump();
         self.scheduler.cancel_all();
         self.act();
-        self.engine.stop(asked);
+        self.engine.stop(how);
         for worker in 0..self.scheduler.workers() {
             self.scheduler.worker_lost(WorkerId(worker), None);
         }
@@ -448,6 +610,10 @@ impl Core {
 
     /// Takes in what happened, and does what follows from it.
     pub(crate) fn pump(&mut self) {
+        let timed = self.scheduler.is_timed();
+        if timed {
+            self.scheduler.tick(clock::now());
+        }
         let mut events = std::mem::take(&mut self.events);
         self.engine.poll(&mut events);
         for event in events.drain(..) {
@@ -455,6 +621,23 @@ impl Core {
         }
         self.events = events;
         self.act();
+        if timed {
+            self.check_deadlines();
+        }
+    }
+
+    /// Looks at the workers whose time may be up.
+    fn check_deadlines(&mut self) {
+        while let Some(worker) = self.scheduler.due() {
+            let at = self.engine.at(worker);
+            self.scheduler.checked(worker, at);
+            self.act();
+        }
+    }
+
+    /// When to look again although nothing has happened.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.scheduler.next_deadline()
     }
 
     fn take_in(&mut self, event: Event) {
@@ -483,11 +666,16 @@ impl Core {
                 item,
                 report,
             } => {
-                if let Failed::Resolve { .. } = self.scheduler.failed(worker, job, item) {
+                if let Failed::Resolve { attempt, late } = self.scheduler.failed(worker, job, item)
+                {
                     let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
                     let mut error = report.map_or_else(|error| error, Error::from);
                     if let Some(who) = self.engine.who(worker) {
                         error = error.with_worker(who.name).with_pid(who.pid);
+                    }
+                    error = error.with_attempt(attempt);
+                    if late {
+                        error = error.too_late();
                     }
                     self.deliver(job, item, 1, What::Failed(error));
                 }
@@ -500,12 +688,34 @@ impl Core {
             } => {
                 self.scheduler.returned(worker, job, from, to);
             }
+            Event::Ready { worker } => self.scheduler.worker_up(worker),
+            Event::Unfit { worker, report } => {
+                let report = report.to_vec().map(|bytes| Report::from_bytes(&bytes));
+                let mut error = report.map_or_else(|error| error, Error::from);
+                if let Some(who) = self.engine.who(worker) {
+                    error = error.with_worker(who.name).with_pid(who.pid);
+                }
+                self.unfit = Some(self.engine.unfit(error));
+                self.unfit_told = true;
+            }
             Event::Nonsense { worker } => self.scheduler.nonsense(worker),
             Event::Lost {
                 worker,
                 running,
+                unready,
                 error,
             } => {
+                if unready {
+                    // It has told why, or its death tells.
+                    if !std::mem::take(&mut self.unfit_told) {
+                        let text = "a worker died in its initializer";
+                        let error = self.engine.unfit(error);
+                        self.unfit = Some(Error::new(error.kind(), text).with_source(error));
+                    }
+                    self.scheduler.worker_unfit(worker);
+                    self.scheduler.worker_lost(worker, None);
+                    return self.act();
+                }
                 self.lost = Some(error);
                 self.scheduler.worker_lost(worker, running);
                 // The item to blame is told now, while the reason is at hand.
@@ -541,9 +751,13 @@ impl Core {
         else {
             return;
         };
+        inbox.failed |= !matches!(delivery.what, What::Values(_) | What::Folded(_));
         if !inbox.abandoned {
             inbox.deliveries.push_back(delivery);
             wake(inbox, &mut self.wakes);
+        } else if inbox.callback.is_some() {
+            inbox.deliveries.push_back(delivery);
+            self.callbacks.extend(ready_callback(inbox));
         }
     }
 
@@ -566,12 +780,22 @@ impl Core {
                         self.scheduler.claimed(worker, part.job, part.from);
                     }
                 }
-                Action::Kill { worker } => self.engine.kill(worker),
+                Action::Kill { worker } | Action::Cut { worker, .. } => self.engine.kill(worker),
+                Action::Warn { worker, job, item } => self.engine.warn(worker, job, item),
                 Action::Retire { worker } => self.engine.retire(worker),
                 Action::Start { worker } => self.start(worker),
                 Action::Release { job } => self.release(job),
-                Action::ItemLost { call, item, .. } => {
+                Action::ItemLost {
+                    call,
+                    item,
+                    attempt,
+                    late,
+                } => {
                     let error = self.lost.take().unwrap_or_else(local::no_workers);
+                    let mut error = error.with_attempt(attempt);
+                    if late {
+                        error = error.too_late();
+                    }
                     self.deliver_to(
                         call,
                         Delivery {
@@ -609,6 +833,15 @@ impl Core {
                 Kind::Cancelled,
                 "the work was called off before it began or ended".to_owned(),
             ),
+            (Why::NoWorkers, _) if self.unfit.is_some() => {
+                let kind = self.unfit.as_ref().map_or(Kind::Died, Error::kind);
+                let cause = self
+                    .unfit
+                    .as_ref()
+                    .map(Error::to_string)
+                    .unwrap_or_default();
+                (kind, format!("no worker could be initialised: {cause}"))
+            }
             (Why::NoWorkers, Some(cause)) => (
                 Kind::Died,
                 format!("no worker is left, and none can be started: {cause}"),
@@ -627,8 +860,10 @@ impl Core {
             return self.scheduler.worker_cannot_start(worker);
         }
         match self.engine.start(worker) {
-            Ok(()) => self.scheduler.worker_up(worker),
+            Ok(true) => self.scheduler.worker_up(worker),
+            Ok(false) => {}
             Err(error) => {
+                self.unfit = None;
                 self.unstartable = Some(error.to_string());
                 self.scheduler.worker_cannot_start(worker);
             }
@@ -671,6 +906,7 @@ impl Core {
         self.unattended -= u32::from(!inbox.attended);
         inbox.attended = true;
         if inbox.abandoned {
+            self.callbacks.extend(ready_callback(inbox));
             self.drop_inbox(open.inbox);
         } else {
             wake(inbox, &mut self.wakes);
@@ -678,12 +914,25 @@ impl Core {
     }
 }
 
+/// The callback of a call that is ready, with what it is to run on.
+fn ready_callback(inbox: &mut Inbox) -> Option<Box<dyn FnOnce() + Send>> {
+    if !inbox.is_ready() {
+        return None;
+    }
+    let callback = inbox.callback.take()?;
+    let arrived = inbox.arrived();
+    Some(Box::new(move || callback(arrived)))
+}
+
 fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
     // Nearly always there is nobody: the owner is the thread that drives.
     if !inbox.sleepers.is_empty() {
         wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
     }
-    if let Some(waker) = inbox.waker.take() {
+    if inbox.waker.is_some()
+        && inbox.is_ready()
+        && let Some(waker) = inbox.waker.take()
+    {
         wakes.push(Wake::Waker(waker));
     }
 }

@@ -11,8 +11,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, State, Ticket};
+use super::engine::End;
 use super::mail::Bell;
-use crate::sys::signal;
+use crate::sys::{clock, signal};
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
 const SPIN: Duration = Duration::from_micros(50);
@@ -40,6 +41,11 @@ pub(crate) struct Lead {
     /// The keeper sleeps on the bell, and whether it will look again by itself: the lead can be given back to it without
     /// waking it.
     keeper_sleeps: Option<bool>,
+    /// How many threads sleep on the bell, and until when in the core's time the last of them does at the most.
+    asleep: u32,
+    /// The keeper is at work, and will look for callbacks by itself.
+    in_keeper: bool,
+    asleep_until: u64,
     /// Followers, to hand over to.
     followers: Vec<Thread>,
 }
@@ -49,6 +55,11 @@ enum Leader {
     Nobody,
     Thread(usize),
     Keeper,
+}
+
+/// A time of the core as one to sleep until.
+fn instant(ns: u64) -> Instant {
+    Instant::now() + Duration::from_nanos(ns.saturating_sub(clock::now()))
 }
 
 /// A number for the running thread, cheaper than its id.
@@ -63,6 +74,9 @@ impl Shared {
             core,
             leader: Leader::Nobody,
             keeper_sleeps: None,
+            asleep: 0,
+            in_keeper: false,
+            asleep_until: 0,
             followers: Vec::new(),
         });
         Arc::new(Shared {
@@ -170,8 +184,12 @@ impl Shared {
         if me == Leader::Keeper {
             lead.keeper_sleeps = Some(sleep.backstop.is_some());
         }
+        let next = lead.core.next_deadline();
+        lead.asleep += 1;
+        lead.asleep_until = next.unwrap_or(u64::MAX);
         self.unlock(lead);
-        let until = [deadline, sleep.backstop].into_iter().flatten().min();
+        let next = next.map(instant);
+        let until = [deadline, sleep.backstop, next].into_iter().flatten().min();
         match self.bell {
             Some(bell) => bell.sleep(sleep.seen, until),
             None => thread::park_timeout(until.map_or(LOOK_AGAIN, |until| {
@@ -179,6 +197,7 @@ impl Shared {
             })),
         }
         let mut lead = self.lock();
+        lead.asleep -= 1;
         if me == Leader::Keeper {
             lead.keeper_sleeps = None;
         }
@@ -191,6 +210,23 @@ impl Shared {
 
     /// Gives the lock back and wakes whom the core has something for.
     pub(crate) fn unlock(&self, mut lead: MutexGuard<'_, Lead>) {
+        // A deadline before the end of a sleep: who sleeps must hear of it.
+        if let Some(next) = lead.core.next_deadline()
+            && lead.asleep > 0
+            && next < lead.asleep_until
+        {
+            lead.asleep_until = next;
+            if let Some(bell) = self.bell {
+                bell.ring_anyway();
+            }
+        }
+        if lead.core.has_callbacks() && !lead.in_keeper {
+            // Whether it is parked or listens for the bell.
+            if let (Some(bell), Some(_)) = (self.bell, lead.keeper_sleeps) {
+                bell.ring_anyway();
+            }
+            self.wake_keeper();
+        }
         if !lead.core.has_wakes() {
             return;
         }
@@ -219,8 +255,10 @@ impl Shared {
         };
         lead.leader = Leader::Keeper;
         let sleep = lead.core.engine.prepare_sleep();
+        let timed = lead.core.next_deadline().is_some();
         self.unlock(lead);
-        let as_it_sleeps = sleep.is_some_and(|sleep| looks_again || sleep.backstop.is_none());
+        let as_it_sleeps =
+            !timed && sleep.is_some_and(|sleep| looks_again || sleep.backstop.is_none());
         if let (false, Some(bell)) = (as_it_sleeps, self.bell) {
             bell.ring_anyway();
         }
@@ -249,6 +287,28 @@ impl Shared {
         }
     }
 
+    /// Runs something on the keeper thread.
+    pub(crate) fn run_on_keeper(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) {
+        let mut lead = self.lock();
+        lead.core.queue_callback(Box::new(run));
+        self.leave_to_keeper(lead);
+    }
+
+    /// Runs the callbacks whose time has come, without the lock and without the lead.
+    fn run_callbacks<'a>(&'a self, mut lead: MutexGuard<'a, Lead>) -> MutexGuard<'a, Lead> {
+        while let Some(callback) = lead.core.next_callback() {
+            if lead.leader == Leader::Keeper {
+                lead.leader = Leader::Nobody;
+            }
+            lead.in_keeper = true;
+            self.unlock(lead);
+            callback();
+            lead = self.lock();
+            lead.in_keeper = false;
+        }
+        lead
+    }
+
     fn wake_keeper(&self) {
         if let Some(keeper) = self.keeper.get() {
             keeper.unpark();
@@ -259,6 +319,7 @@ impl Shared {
     fn keep(&self) {
         let mut lead = self.lock();
         while !self.stopping.load(Ordering::Acquire) {
+            lead = self.run_callbacks(lead);
             if lead.leader == Leader::Nobody {
                 lead.leader = Leader::Keeper;
             }
@@ -287,10 +348,12 @@ impl Shared {
         if lead.leader == Leader::Keeper {
             lead.leader = Leader::Nobody;
         }
+        // What ended with the pool has callbacks, too.
+        drop(self.run_callbacks(lead));
     }
 
     /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
-    pub(crate) fn stop(&self, grace: Duration, asked: bool) {
+    pub(crate) fn stop(&self, grace: Duration, how: End) {
         {
             let mut lead = self.lock();
             if lead.core.state == State::Stopped {
@@ -306,7 +369,7 @@ impl Shared {
         }
         self.stopping.store(true, Ordering::Release);
         let mut lead = self.lock();
-        lead.core.end(asked);
+        lead.core.end(how);
         lead.followers
             .drain(..)
             .for_each(|follower| follower.unpark());

@@ -28,6 +28,7 @@ fn global() -> Result<Pool> {
 ///     x * x
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main! {
 ///     assert_eq!(mp::map(square, [1, 2, 3])?, [1, 4, 9]);
 /// }

@@ -12,6 +12,10 @@
 //! | `head` | worker, Release | jobs it is done with, or skipped |
 //! | `done` | worker, Release | results published so far |
 //! | `claim` of a slot | both, CAS | QUEUED → CLAIMED by the worker that runs it, or → RECALLED by the parent that takes it back |
+//! | `up` | worker | it takes jobs |
+//! | `cancel` | parent | the item (or any of the job) that should end: see `asks_to_end` |
+//! | `began` | worker, between two steps of its version | of a timed job: which item it is on, and since when |
+//! | `services` | parent, before the worker is there | what it runs before its first job and after its last |
 //! | `progress` | worker, Release | items of the running job that are finished and stand in `out_block` |
 //! | `door`, `asleep` | both | the worker sleeps on `door` while `asleep` says for what (a job, or room); whoever clears it wakes |
 //! | `bell`, `listening` (of the pool) | both | the same for the parent, one for all workers |
@@ -24,6 +28,7 @@
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+use super::service::Place;
 use crate::codec::Reader;
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
@@ -42,6 +47,13 @@ pub(crate) const FRAMED: u32 = 2;
 pub(crate) const IN_BLOCK: u32 = 4;
 /// The results are folded into one with the reducer.
 pub(crate) const FOLD: u32 = 8;
+/// The items have a deadline: the worker says when it begins each.
+pub(crate) const TIMED: u32 = 16;
+
+/// In `cancel`: it speaks of a job.
+const ASKED: u64 = 1 << 63;
+/// In place of an item: any of the job.
+const ANY_ITEM: u32 = 0x7fff_ffff;
 
 const QUEUED: u32 = 1;
 const CLAIMED: u32 = 2;
@@ -55,6 +67,7 @@ struct Shared {
     // Written by the parent.
     to_worker: Line<ToWorker>,
     read: Line<AtomicU32>,
+    services: Line<[[AtomicU64; 3]; 2]>,
     // Written by both, rarely.
     door: Line<[AtomicU32; 2]>,
     // Written by the worker.
@@ -72,18 +85,23 @@ struct ToWorker {
     /// How long an idle worker polls before it sleeps, in nanoseconds.
     spin: AtomicU32,
     bell: AtomicU64,
+    cancel: AtomicU64,
 }
 
 #[repr(C)]
 struct FromWorker {
     done: AtomicU32,
     head: AtomicU32,
+    up: AtomicU32,
 }
 
 #[repr(C)]
 struct Running {
     progress: AtomicU64,
     out_block: AtomicU64,
+    /// Odd while `began` is being written.
+    version: AtomicU64,
+    began: [AtomicU64; 2],
 }
 
 /// A message in a slot: its bytes, or the block they stand in.
@@ -140,6 +158,8 @@ pub(crate) enum News {
     Failed,
     /// The items `from..to` were not begun and are handed back.
     Returned,
+    /// The worker could not be initialised, and ends; the body is a report.
+    Unfit,
 }
 
 /// What a result's slot says. Plain numbers: any pattern may be read out of it, and is checked then.
@@ -158,9 +178,15 @@ pub(crate) struct Note {
 
 impl Note {
     pub(crate) fn news(&self) -> Option<News> {
-        [News::Values, News::Folded, News::Failed, News::Returned]
-            .get(self.news as usize)
-            .copied()
+        [
+            News::Values,
+            News::Folded,
+            News::Failed,
+            News::Returned,
+            News::Unfit,
+        ]
+        .get(self.news as usize)
+        .copied()
     }
 }
 
@@ -285,10 +311,13 @@ impl Mail {
             stop,
             spin,
             bell: place,
+            cancel,
         } = &shared.to_worker.0;
         place.store(bell, Ordering::Relaxed);
+        let FromWorker { done, head, up } = &shared.from_worker.0;
         spin.store(spin_ns, Ordering::Relaxed);
-        let FromWorker { done, head } = &shared.from_worker.0;
+        cancel.store(0, Ordering::Relaxed);
+        shared.running.0.version.store(0, Ordering::Relaxed);
         for word in [
             tail,
             stop,
@@ -297,6 +326,7 @@ impl Mail {
             &shared.door.0[1],
             done,
             head,
+            up,
         ] {
             word.store(0, Ordering::Relaxed);
         }
@@ -377,6 +407,48 @@ impl Mail {
         self.shared().from_worker.0.head.load(Ordering::Acquire)
     }
 
+    /// What the worker runs before its first job, and after its last.
+    pub(crate) fn set_services(&self, services: [Option<Place>; 2]) {
+        for (words, place) in self.shared().services.0.iter().zip(services) {
+            let numbers = match place {
+                Some(Place { task, block, len }) => [u64::from(task) + 1, block, len],
+                None => [0; 3],
+            };
+            for (word, number) in words.iter().zip(numbers) {
+                word.store(number, Ordering::Release);
+            }
+        }
+    }
+
+    /// Whether the worker takes jobs.
+    pub(crate) fn is_up(&self) -> bool {
+        self.shared().from_worker.0.up.load(Ordering::Acquire) != 0
+    }
+
+    /// Asks the task that runs this item of the job `seq`, or any item of it, to end.
+    pub(crate) fn ask_to_end(&self, seq: u32, item: Option<u32>) {
+        let item = item.unwrap_or(ANY_ITEM).min(ANY_ITEM);
+        let word = ASKED | u64::from(item) << 32 | u64::from(seq);
+        self.shared()
+            .to_worker
+            .0
+            .cancel
+            .store(word, Ordering::Release);
+    }
+
+    /// Of a timed job: its number, the item the worker is on, and since when; `None` while it is between two.
+    pub(crate) fn began(&self) -> Option<(u32, u32, u64)> {
+        let running = &self.shared().running.0;
+        let version = running.version.load(Ordering::Acquire);
+        let [what, since] = &running.began;
+        let (what, since) = (what.load(Ordering::Relaxed), since.load(Ordering::Relaxed));
+        let progress = running.progress.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        let stable = version % 2 == 0 && running.version.load(Ordering::Relaxed) == version;
+        let (seq, item) = (what as u32, (what >> 32) as u32);
+        (stable && progress == u64::from(item)).then_some((seq, item, since))
+    }
+
     /// Copies a result out of its slot.
     pub(crate) fn note(&self, index: u32) -> Note {
         let slot = self.shared().results[(index % SLOTS) as usize].0.get();
@@ -434,6 +506,45 @@ pub(crate) enum Next {
 impl Mail {
     pub(crate) fn bell(&self, heap: &Heap) -> Result<Bell, Error> {
         Bell::at(heap, self.shared().to_worker.0.bell.load(Ordering::Relaxed))
+    }
+
+    /// What to run before the first job, and after the last.
+    pub(crate) fn services(&self) -> [Option<Place>; 2] {
+        self.shared().services.0.each_ref().map(|words| {
+            let [task, block, len] = words.each_ref().map(|word| word.load(Ordering::Acquire));
+            let task = u32::try_from(task.checked_sub(1)?).ok()?;
+            Some(Place { task, block, len })
+        })
+    }
+
+    pub(crate) fn set_up(&self) {
+        self.shared().from_worker.0.up.store(1, Ordering::Release);
+    }
+
+    /// The worker is about to begin this item of the job `seq`.
+    pub(crate) fn begin(&self, seq: u32, item: u32, now: u64) {
+        let running = &self.shared().running.0;
+        let version = running.version.load(Ordering::Relaxed);
+        running
+            .version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        let [what, since] = &running.began;
+        what.store(u64::from(item) << 32 | u64::from(seq), Ordering::Relaxed);
+        since.store(now, Ordering::Relaxed);
+        running
+            .version
+            .store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Whether the item that runs is asked to end.
+    pub(crate) fn asks_to_end(&self) -> bool {
+        let word = self.shared().to_worker.0.cancel.load(Ordering::Acquire);
+        if word & ASKED == 0 || word as u32 != self.head() {
+            return false;
+        }
+        let item = (word & !ASKED) >> 32;
+        item == u64::from(ANY_ITEM) || item == self.progress().load(Ordering::Relaxed)
     }
 
     pub(crate) fn progress(&self) -> &AtomicU64 {

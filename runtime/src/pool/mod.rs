@@ -1,9 +1,13 @@
 //! `Pool`: worker processes that live longer than one task, and the calls that give them work. Python's `Pool`.
 //!
-//! The calls are here and in `call`, `stream`, `options` and `handle`, their input in `feed`, their values in `collect`; below them `core` joins the pure `scheduler` to an `engine`, `drive` says
-//! which thread does that when, `mail` is what parent and worker share, `worker` is the other side of it.
+//! The calls are here and in `options`, `call`, `stream`, `handle`, `chain` (callbacks) and `wait`; their input goes through
+//! `feed`, their values through `collect`. Below them `core` joins the pure `scheduler` to an `engine`, `drive` says which
+//! thread does that when, `mail` is what parent and worker share, `worker` is the other side of it, `service` what it runs
+//! first and last.
 
+mod builder;
 mod call;
+mod chain;
 mod collect;
 mod core;
 mod drive;
@@ -15,35 +19,31 @@ mod mail;
 mod options;
 mod payload;
 mod scheduler;
+mod service;
 mod stream;
+mod wait;
 mod worker;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use self::core::{Core, State};
+use self::core::State;
 use crate::error::{Error, Kind, Result};
-use crate::process;
-use crate::session::{self, Role};
-use crate::spawn::{Settings, StartMethod};
 use crate::sys::memory::forked;
-use crate::task::{self, Items, Reducer, Task};
+use crate::task::{Items, Reducer, Task};
 use drive::Shared;
-use engine::inline::InProcess;
-use engine::local::Local;
+use engine::End;
 use options::Options;
-use scheduler::Policy;
 
+pub use builder::PoolBuilder;
 pub(crate) use global::close as close_global;
 pub use global::map;
 pub use handle::Handle;
 pub use options::On;
 pub use stream::{Imap, ImapUnordered};
+pub use wait::{AsCompleted, as_completed, wait_all, wait_any};
+pub use worker::cancelled;
 pub(crate) use worker::serve;
-
-/// How long running items may go on when the last handle of a pool is dropped.
-const DROP_GRACE: Duration = Duration::from_secs(5);
 
 /// A pool of worker processes. Python's `Pool`; clones are the same pool.
 ///
@@ -59,6 +59,7 @@ const DROP_GRACE: Duration = Duration::from_secs(5);
 ///     x * x
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main!(run);
 ///
 /// fn run() -> mp::Result<()> {
@@ -77,157 +78,7 @@ struct Inner {
     shared: Arc<Shared>,
     settings: Options,
     drop_grace: Duration,
-    workers: usize,
 }
-
-/// What a pool is to be; made by [`Pool::builder`].
-#[derive(Debug)]
-#[must_use = "a builder does nothing until `build`"]
-pub struct PoolBuilder {
-    workers: Option<usize>,
-    name: Option<String>,
-    threads_per_worker: Option<usize>,
-    calls: Options,
-    inline: bool,
-    drop_grace: Duration,
-    method: StartMethod,
-}
-
-impl PoolBuilder {
-    /// How many workers; 0 is an error of [`build`](Self::build). Default: one for every processor this process may use
-    /// ([`cpu_count`](crate::cpu_count)), and one in a process that is itself a worker.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// What its workers are called: `NAME-1` and so on. Default: `PoolWorker`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// How many threads the libraries in a worker may start, told to them by `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS`,
-    /// `MKL_NUM_THREADS` and `RAYON_NUM_THREADS`. Default: these stay as they are.
-    pub fn threads_per_worker(mut self, threads: usize) -> Self {
-        self.threads_per_worker = Some(threads);
-        self
-    }
-
-    /// How many items of a `map` travel together. Default: measured, so that a chunk takes about 200 µs. 1 sends each item
-    /// by itself. Python's `chunksize`.
-    pub fn chunk_size(mut self, items: usize) -> Self {
-        self.calls.chunk_size = Some(options::count(items));
-        self
-    }
-
-    /// How many messages may wait at a worker beyond what is measured to be good; 1 keeps every item with the parent until a
-    /// worker is free. Default: measured, about 150 µs of work.
-    pub fn prefetch(mut self, messages: usize) -> Self {
-        self.calls.window = Some(options::count(messages));
-        self
-    }
-
-    /// Runs the tasks in this process, on the thread that waits for them, encoded and decoded as for workers: for debugging.
-    /// A task that crashes takes this process with it.
-    pub fn inline(mut self, inline: bool) -> Self {
-        self.inline = inline;
-        self
-    }
-
-    /// How long items that are running may go on when the last handle of the pool is dropped. Default: 5 s.
-    pub fn drop_grace(mut self, grace: Duration) -> Self {
-        self.drop_grace = grace;
-        self
-    }
-
-    /// How the workers are started. There is one method so far, [`StartMethod::Spawn`].
-    pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// Starts the workers.
-    ///
-    /// # Errors
-    /// No worker at all can be started (`is_system`: no processes, no descriptors), the shared heap cannot be made, or the
-    /// settings make no sense (`is_usage`).
-    pub fn build(self) -> Result<Pool> {
-        let session = session::current()?;
-        task::table()?;
-        let StartMethod::Spawn = self.method;
-        let default = if session.role == Role::Worker {
-            1
-        } else {
-            process::cpu_count()
-        };
-        let workers = self.workers.unwrap_or(default);
-        let Some(workers) =
-            NonZeroUsize::new(workers).filter(|workers| workers.get() <= MAX_WORKERS)
-        else {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("a pool has 1 to {MAX_WORKERS} workers, not {workers}"),
-            ));
-        };
-        let workers = if self.inline { 1 } else { workers.get() };
-        let mut settings = Settings::default();
-        if let Some(threads) = self.threads_per_worker {
-            for variable in [
-                "OMP_NUM_THREADS",
-                "OPENBLAS_NUM_THREADS",
-                "MKL_NUM_THREADS",
-                "RAYON_NUM_THREADS",
-            ] {
-                settings
-                    .env
-                    .push((variable.into(), Some(threads.max(1).to_string().into())));
-            }
-        }
-        let policy = Policy::default();
-        let (core, bell) = if self.inline {
-            (
-                Core::new(
-                    session.heap,
-                    Box::new(InProcess::new(session.heap)),
-                    policy,
-                    1,
-                ),
-                None,
-            )
-        } else {
-            let name = self.name.unwrap_or_else(|| "PoolWorker".into());
-            let local = Local::new(session, name, settings)?;
-            let bell = local.bell();
-            (
-                Core::new(session.heap, Box::new(local), policy, workers as u32),
-                Some(bell),
-            )
-        };
-        let shared = Shared::new(core, bell);
-        let mut lead = shared.lock();
-        lead.core.act();
-        if let Some(cause) = lead.core.hopeless() {
-            return Err(Error::new(
-                Kind::System,
-                format!("a pool cannot start a single worker: {cause}"),
-            ));
-        }
-        drop(lead);
-        let inner = Inner {
-            shared,
-            settings: self.calls,
-            drop_grace: self.drop_grace,
-            workers,
-        };
-        Ok(Pool {
-            inner: Arc::new(inner),
-        })
-    }
-}
-
-/// More than the process table has slots for would be no pool.
-const MAX_WORKERS: usize = 4000;
 
 impl Pool {
     /// A pool with one worker for every processor this process may use (one, in a process that is itself a worker).
@@ -240,20 +91,38 @@ impl Pool {
 
     /// A pool to be configured.
     pub fn builder() -> PoolBuilder {
-        PoolBuilder {
-            workers: None,
-            name: None,
-            threads_per_worker: None,
-            calls: Options::default(),
-            inline: false,
-            drop_grace: DROP_GRACE,
-            method: StartMethod::default(),
-        }
+        PoolBuilder::default()
     }
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
-        self.inner.workers
+        self.inner.shared.lock().core.size() as usize
+    }
+
+    /// Wants so many workers from now on, while calls go on: new ones are started at once; where there are too many, idle ones
+    /// end first and busy ones when they have done what they have.
+    ///
+    /// # Errors
+    /// The number makes no sense (`is_usage`), or the pool is closed.
+    pub fn resize(&self, workers: usize) -> Result<()> {
+        let most = builder::MAX_WORKERS;
+        if !(1..=most).contains(&workers) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("a pool has 1 to {most} workers, not {workers}"),
+            ));
+        }
+        let mut lead = self.inner.shared.lock();
+        if lead.core.state != State::Open {
+            return Err(Error::new(
+                Kind::Closed,
+                "the pool is closed: it has no use for other workers",
+            ));
+        }
+        lead.core.resize(workers as u32);
+        lead.core.act();
+        self.inner.shared.leave_to_keeper(lead);
+        Ok(())
     }
 
     /// The process ids of its workers, as far as they run now.
@@ -425,6 +294,34 @@ impl Pool {
         call::apply_async::<T>(&self.inner.shared, &self.inner.settings, &input)
     }
 
+    /// Gives the task all items and returns; the handle brings the values, in order. Python's `map_async` and `starmap_async`.
+    ///
+    /// All of the input is pulled and encoded before this returns: it may be larger than what [`map`](Self::map) holds at a
+    /// time, up to the limit of the shared heap. The handle is ready when all values are there, or the first error.
+    ///
+    /// # Errors
+    /// An item cannot be encoded, or the pool is closed; the task's own errors come from the handle.
+    ///
+    /// ```
+    /// #[mp::task]
+    /// fn square(x: u64) -> u64 {
+    ///     x * x
+    /// }
+    ///
+    /// mp::main! {
+    ///     let pool = mp::Pool::builder().workers(2).build()?;
+    ///     let squares = pool.map_async(square, 1..=3)?;
+    ///     assert_eq!(squares.get()?, [1, 4, 9]);
+    /// }
+    /// ```
+    pub fn map_async<'a, T: Task, I: Items<T::Params<'a>>>(
+        &self,
+        task: T,
+        items: I,
+    ) -> Result<Handle<Vec<T::Output>>> {
+        self.on(task).map_async(items)
+    }
+
     /// Takes no more work; what was given goes on. Python's `close`.
     pub fn close(&self) {
         if forked() {
@@ -438,31 +335,66 @@ impl Pool {
 
     /// Waits until all work is done and the workers have ended. Python's `join`.
     ///
+    /// It takes as long as the work does; the workers then get 2 s to end by themselves, 0.5 s after SIGTERM, and SIGKILL.
+    ///
     /// # Errors
     /// The pool was not closed (`is_usage`).
     pub fn join(&self) -> Result<()> {
-        if forked() {
-            return Err(session::forked());
-        }
-        let state = self.inner.shared.lock().core.state;
+        self.join_until(None).map(drop)
+    }
+
+    /// As [`join`](Self::join), but waits for the work no longer than `timeout`; whether it is done. If not, the pool goes on.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<bool> {
+        self.join_until(call::deadline(timeout))
+    }
+
+    fn join_until(&self, deadline: Option<Instant>) -> Result<bool> {
+        let shared = &self.inner.shared;
+        let state = shared.lock().core.state;
         if state == State::Open {
             return Err(Error::new(
                 Kind::Usage,
-                "close or terminate the pool before joining it",
+                "close the pool before you join it: it would never end",
             ));
         }
-        self.inner
-            .shared
-            .drive(None, None, |core| (!core.has_open_calls()).then_some(()));
-        self.inner.shared.stop(Duration::ZERO, true);
-        Ok(())
+        let done = shared.drive(None, deadline, |core| {
+            (!core.has_open_calls()).then_some(())
+        });
+        if done.is_some() {
+            shared.stop(Duration::ZERO, End::Ask);
+        }
+        Ok(done.is_some())
+    }
+
+    /// Closes the pool, gives its work `timeout` to be done, and ends it; what is not done then is called off
+    /// (`is_cancelled`). Whether all was done. It takes 2.5 s longer than `timeout` at the most, as workers that have ended
+    /// their work get 2 s to end by themselves, and 0.5 s after SIGTERM.
+    ///
+    /// It may be called from any thread, from a callback, and again: the second call finds nothing to do.
+    pub fn shutdown(&self, timeout: Duration) -> bool {
+        self.close();
+        let done = self.join_timeout(timeout).unwrap_or(false);
+        if !done {
+            self.inner.shared.stop(Duration::ZERO, End::Terminate);
+        }
+        done
     }
 
     /// Ends the pool at once: what is queued or running is called off (`is_cancelled`), the workers get SIGTERM and, 0.5 s
-    /// later, SIGKILL. Python's `terminate`.
+    /// later, SIGKILL. Python's `terminate`. From any thread, from a callback, and again.
     pub fn terminate(&self) {
         if !forked() {
-            self.inner.shared.stop(Duration::ZERO, false);
+            self.inner.shared.stop(Duration::ZERO, End::Terminate);
+        }
+    }
+
+    /// As [`terminate`](Self::terminate), with SIGKILL at once.
+    pub fn kill(&self) {
+        if !forked() {
+            self.inner.shared.stop(Duration::ZERO, End::Kill);
         }
     }
 }
@@ -474,14 +406,14 @@ impl Drop for Inner {
             std::mem::forget(Arc::clone(&self.shared));
             return;
         }
-        self.shared.stop(self.drop_grace, true);
+        self.shared.stop(self.drop_grace, End::Ask);
     }
 }
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
-            .field("workers", &self.inner.workers)
+            .field("workers", &self.workers())
             .finish_non_exhaustive()
     }
 }

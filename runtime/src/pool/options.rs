@@ -6,7 +6,7 @@ use super::scheduler::CallSpec;
 use super::stream::{Imap, ImapUnordered};
 use super::{Handle, Pool, call, stream};
 use crate::error::Result;
-use crate::task::{Items, Reducer, Task};
+use crate::task::{self, Items, Reducer, Task};
 
 /// Of folding calls a chunk runs so much longer: what it costs is one more value to be sent and folded.
 const FOLD_CHUNKS: u32 = 16;
@@ -14,9 +14,13 @@ const FOLD_CHUNKS: u32 = 16;
 /// What a call is told; `None` where nobody has said anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Options {
-    pub(crate) chunk_size: Option<u32>,
+    chunk_size: Option<u32>,
     pub(crate) window: Option<u32>,
+    /// Of a chunk, because workers are replaced after so many.
+    pub(crate) most_items: Option<u32>,
     retries: Option<u32>,
+    timeout: Option<Duration>,
+    grace: Duration,
     within: Option<Duration>,
     pub(crate) unordered: bool,
 }
@@ -26,27 +30,47 @@ pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Options {
+    /// How many items a chunk holds, where that is fixed.
+    pub(crate) fn chunk(&self) -> Option<u32> {
+        let most = self.most_items.unwrap_or(u32::MAX);
+        self.chunk_size.map(|size| size.min(most))
+    }
+
+    /// Sets how many items a chunk holds.
+    pub(super) fn set_chunk(&mut self, items: usize) {
+        self.chunk_size = Some(count(items));
+    }
+
     /// Until when the whole call may take.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.within.and_then(call::deadline)
     }
 
     pub(crate) fn spec<T: Task>(&self, expected: Option<u64>, fold: bool) -> CallSpec {
+        let one = self.spec_of_one::<T>();
         CallSpec {
             items: expected,
-            chunked: self.chunk_size != Some(1),
-            max_chunk: self.chunk_size.unwrap_or(u32::MAX),
+            // A folded chunk is one run of the task: only a chunk of one item has a deadline that is the item's.
+            chunked: self.chunk_size != Some(1) && !(fold && one.timeout_ns.is_some()),
+            max_chunk: self.chunk().or(self.most_items).unwrap_or(u32::MAX),
             window: self.window,
             stretch: if fold { FOLD_CHUNKS } else { 1 },
-            ..self.spec_of_one::<T>()
+            ..one
         }
     }
 
     pub(crate) fn spec_of_one<T: Task>(&self) -> CallSpec {
+        let defaults = task::defaults::<T>();
         CallSpec {
             items: Some(1),
-            retries: self.retries.unwrap_or(0),
+            retries: self.retries.or(defaults.retries).unwrap_or(0),
+            timeout_ns: self.timeout.or(defaults.timeout).map(nanoseconds),
+            grace_ns: nanoseconds(self.grace),
             ..CallSpec::default()
         }
     }
@@ -88,7 +112,7 @@ impl<'p, T: Task> On<'p, T> {
 
     /// How many items travel together; 1 sends each by itself. Default: measured, about 200 µs of work. Python's `chunksize`.
     pub fn chunk_size(mut self, items: usize) -> Self {
-        self.options.chunk_size = Some(count(items));
+        self.options.set_chunk(items);
         self
     }
 
@@ -101,6 +125,23 @@ impl<'p, T: Task> On<'p, T> {
     /// How often an item runs again after it has failed, panicked, or lost its worker. Default: not at all.
     pub fn retries(mut self, times: u32) -> Self {
         self.options.retries = Some(times);
+        self
+    }
+
+    /// How long an item may run, from the moment its worker begins it. Then that worker is ended at once and replaced, and
+    /// the item ends with `is_timeout`, which names item, worker, pid and attempt (or runs again, where it has
+    /// [`retries`](Self::retries)). Default: as long as it likes. Has no effect in a pool that is
+    /// [`inline`](crate::PoolBuilder::inline).
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.options.timeout = Some(time);
+        self
+    }
+
+    /// How long a worker that is to be ended, because an item's time is up or its call is cancelled, gets to end the item by
+    /// itself: [`mp::cancelled()`](crate::cancelled) is true there meanwhile. A value that the task still returns counts.
+    /// Default: it is ended at once.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.options.grace = time;
         self
     }
 
@@ -180,6 +221,28 @@ impl<'p, T: Task> On<'p, T> {
     pub fn apply(self, input: T::Input<'_>) -> Result<T::Output> {
         let _ = self.task;
         call::apply::<T>(&self.pool.inner.shared, &self.options, &input)
+    }
+
+    /// As [`Pool::map_async`].
+    ///
+    /// # Errors
+    /// As [`Pool::map_async`].
+    pub fn map_async<'a, I: Items<T::Params<'a>>>(
+        self,
+        items: I,
+    ) -> Result<Handle<Vec<T::Output>>> {
+        call::map_async::<T, I>(&self.pool.inner.shared, &self.options, items)
+    }
+
+    /// As [`Pool::map_async`], with one [`Result`] for each item as in [`Pool::try_map`].
+    ///
+    /// # Errors
+    /// The pool is closed, or the call could not be made at all.
+    pub fn try_map_async<'a, I: Items<T::Params<'a>>>(
+        self,
+        items: I,
+    ) -> Result<Handle<Vec<Result<T::Output>>>> {
+        call::try_map_async::<T, I>(&self.pool.inner.shared, &self.options, items)
     }
 
     /// As [`Pool::apply_async`].

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::collect::decode_each;
-use super::core::{Delivery, Demand, Ticket, What};
+use super::core::{Delivery, Demand, Leave, Ticket, What};
 use super::feed::{Encoder, Feed, source};
 use super::options::Options;
 use super::payload::Payload;
@@ -57,7 +57,7 @@ where
     let mut stream = Stream {
         pool: pool.clone(),
         ticket: ticket?,
-        feed: Feed::new(encoder, source, options.chunk_size, true),
+        feed: Feed::new(encoder, source, options.chunk(), true),
         task: task::name_of::<T>(),
         decode: decode_each::<T>,
         ordered: !options.unordered,
@@ -160,7 +160,7 @@ impl<O> Drop for Stream<'_, O> {
         }
         let shared = &self.pool.inner.shared;
         let mut lead = shared.lock();
-        lead.core.leave(self.ticket, true);
+        lead.core.leave(self.ticket, Leave::CallOff);
         lead.core.act();
         shared.unlock(lead);
     }

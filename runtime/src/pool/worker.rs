@@ -5,17 +5,19 @@
 //! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent.
 
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
-use std::time::Instant;
 
 use super::mail::{
     BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
+    TIMED,
 };
 use crate::codec::{Reader, Store, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Block, Heap};
 use crate::process::record::Record;
 use crate::session::Session;
+use crate::sys::clock;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
 /// A step of a job that took less than this is doubled, one that took more than the other halved.
@@ -25,6 +27,37 @@ const STEP_LONG_NS: u64 = 100_000;
 const OVERRUN_NS: u64 = 1_000_000;
 /// Results beyond this are published although the job goes on.
 const OUT_LIMIT: usize = 8 << 20;
+
+static MAIL: OnceLock<Mail> = OnceLock::new();
+
+/// Whether the item that is running here has been called off, or its time is up, and its call gave it a grace to end by
+/// itself (see [`On::grace`](crate::On::grace)): a long task may ask now and then, and return what it likes.
+///
+/// `false` everywhere but in a worker. Any thread of the worker may ask.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// #[mp::task]
+/// fn patient() -> u32 {
+///     let mut rounds = 0;
+///     while !mp::cancelled() {
+///         std::thread::sleep(Duration::from_millis(1));
+///         rounds += 1;
+///     }
+///     rounds
+/// }
+///
+/// mp::main! {
+///     let pool = mp::Pool::builder().workers(1).build()?;
+///     let grace = Duration::from_secs(10);
+///     let rounds = pool.on(patient).timeout(Duration::from_millis(20)).grace(grace).apply(())?;
+///     assert!(rounds > 0);
+/// }
+/// ```
+pub fn cancelled() -> bool {
+    MAIL.get().is_some_and(Mail::asks_to_end)
+}
 
 /// Serves the pool whose mailbox is at `offset`; gives the exit code.
 pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i32 {
@@ -46,23 +79,34 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         done: 0,
         rung: 0,
         step: 1,
-        clock: Clock::start(),
+        clock: Clock,
         spin: mail.spin_ns(),
     };
+    let [initializer, finalizer] = mail.services();
+    if let Some(Err(report)) = initializer.map(|place| place.run(heap)) {
+        worker.unfit(&report);
+        return 1;
+    }
+    let _ = MAIL.set(mail);
+    mail.set_up();
+    worker.bell.ring();
     worker.run();
+    if let Some(Err(report)) = finalizer.map(|place| place.run(heap)) {
+        eprintln!(
+            "mp: the finalizer of a worker has failed: {}",
+            Error::from(report)
+        );
+        return 1;
+    }
     0
 }
 
-/// Nanoseconds since the worker began.
-struct Clock(Instant);
+/// The clock it shares with its parent.
+struct Clock;
 
 impl Clock {
-    fn start() -> Self {
-        Clock(Instant::now())
-    }
-
     fn now(&self) -> u64 {
-        self.0.elapsed().as_nanos() as u64
+        clock::now()
     }
 }
 
@@ -173,7 +217,16 @@ impl Worker {
         self.mail.set_done(self.done);
     }
 
+    /// Tells why it cannot work.
+    fn unfit(&mut self, report: &Report) {
+        self.tell(report, News::Unfit, [0, 0], 0);
+    }
+
     fn report(&mut self, at: u32, report: &Report, ns: u64) {
+        self.tell(report, News::Failed, [at, at + 1], ns);
+    }
+
+    fn tell(&mut self, report: &Report, news: News, [from, to]: [u32; 2], ns: u64) {
         let bytes = report.to_bytes();
         let mut out = Out::new(self.heap, self.mail, true);
         if out.with(|out| out.put_bytes(&bytes)).is_err() {
@@ -182,9 +235,9 @@ impl Worker {
         }
         let body = out.finish(0);
         self.publish(Note {
-            news: News::Failed as u32,
-            from: at,
-            to: at + 1,
+            news: news as u32,
+            from,
+            to,
             ns,
             ..body
         });
@@ -250,6 +303,7 @@ impl Worker {
         reducer: Option<&'static Entry>,
         begun: u64,
     ) -> u64 {
+        let timed = job.flags & TIMED != 0;
         let lone = job.to - job.from == 1;
         let framed = job.flags & FRAMED != 0;
         let out_framed = entry.fixed_out().is_none() && !lone && reducer.is_none();
@@ -265,7 +319,10 @@ impl Worker {
             let mut out = Out::new(self.heap, mail, room == 0 && !out_framed);
             out.reserve(room * (job.to - from) as usize);
             let (failed, late) = loop {
-                let to = if reducer.is_some() {
+                let to = if timed {
+                    mail.begin(self.head, at, now);
+                    at + 1
+                } else if reducer.is_some() {
                     job.to
                 } else {
                     at.saturating_add(self.step).min(job.to)

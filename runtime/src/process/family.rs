@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::graves;
-use super::record::{Args, Duty, Launch, Record};
+use super::record::{Args, Duty, Launch, Outcome, Record};
 use crate::error::{Error, Kind};
-use crate::heap::SlotId;
+use crate::heap::{Heap, SlotId};
 use crate::session::{self, Identity, Session};
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
 use crate::sys::memory;
+use crate::sys::signal::SIGABRT;
+use crate::task::Report;
 
 /// How long a daemon gets between SIGTERM and SIGKILL when its parent's `main` returns.
 const DAEMON_GRACE: Duration = Duration::from_secs(2);
@@ -86,10 +88,7 @@ pub(crate) fn start(
     };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
-        let entry = heap.processes().slot(slot)?;
-        entry.pid.store(graves::PID_TO_COME, Ordering::Release);
         let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
-        entry.pid.store(pid, Ordering::Release);
         Ok((record, pid, pidfd))
     });
     let (record, pid, pidfd) = match started {
@@ -196,8 +195,19 @@ impl Member {
         graves::bury(session.heap, self.slot);
     }
 
-    /// The error of a child that ended without a value.
-    pub(crate) fn death(&self, exit: Exit) -> Error {
+    /// The error of a child that ended without a value: the panic that made it abort, or how else it died.
+    pub(crate) fn end(&self, heap: &'static Heap, exit: Exit) -> Error {
+        let panic = match self.record.outcome() {
+            Outcome::Panicked(parcel) if exit == Exit::Signal(SIGABRT) => parcel.to_vec(heap).ok(),
+            _ => None,
+        };
+        match panic {
+            Some(bytes) => self.with_exit(Report::from_bytes(&bytes).into(), exit),
+            None => self.death(exit),
+        }
+    }
+
+    fn death(&self, exit: Exit) -> Error {
         let error = match exit {
             _ if self.record.overflowed() => {
                 Error::new(Kind::Died, "the process overflowed its stack")

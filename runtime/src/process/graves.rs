@@ -5,8 +5,9 @@
 //! all of its descendants are gone. Each grave waits for that; it is looked at when the next child is started or buried.
 //!
 //! Words of the process table that are used here: `spare[0]` of a process is 1 before it takes a slot for its first child;
-//! the `pid` of a slot is 0 while its parent prepares it, [`PID_TO_COME`] from just before the process exists, and then the
-//! number, which the parent and the process itself both write.
+//! the `pid` of a slot is 0 until its process has written it. A process does that before it arms its lifeline, and ends there
+//! if its parent is gone: so one that has written nothing by the time its parent is known to be gone will do no more, if it
+//! exists at all.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
@@ -16,11 +17,6 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::heap::{Heap, SlotId};
 use crate::sys::child;
-
-/// The slot's process may exist, and nobody has written its number yet.
-pub(super) const PID_TO_COME: u32 = u32::MAX;
-/// A process that has not written its number for so long has never come to life: its parent died while starting it.
-const UNBORN: Duration = Duration::from_secs(10);
 
 struct Grave {
     slot: SlotId,
@@ -33,8 +29,8 @@ enum End {
     Certain,
     /// Gone when this is readable.
     At(OwnedFd),
-    /// It has no number yet; looked at first at this time.
-    Unknown(Instant),
+    /// There was no descriptor to be had for it.
+    Unknown,
 }
 
 static GRAVES: Mutex<Vec<Grave>> = Mutex::new(Vec::new());
@@ -97,6 +93,9 @@ fn look_after(graves: &mut Vec<Grave>, heap: &'static Heap) {
                 }
             }
             if childless {
+                if let Ok(slot) = table.slot(grave.slot) {
+                    slot.pid.store(0, Ordering::Relaxed);
+                }
                 let _ = table.mark_dead(grave.slot);
                 heap.adopt(grave.slot);
                 let _ = table.release(grave.slot);
@@ -127,21 +126,21 @@ impl Grave {
     fn of_orphan(heap: &Heap, slot: SlotId) -> Self {
         let mut grave = Grave {
             slot,
-            end: End::Unknown(Instant::now()),
+            end: End::Unknown,
         };
         grave.look(heap);
         grave
     }
 
     fn is_gone(&mut self, heap: &Heap) -> bool {
-        if matches!(self.end, End::Unknown(_)) {
+        if matches!(self.end, End::Unknown) {
             self.look(heap);
         }
         let gone = match &self.end {
             End::Certain => true,
             // An error would stay an error: nothing can be learned from this descriptor any more.
             End::At(pidfd) => child::poll_readable(pidfd, Some(Instant::now())).unwrap_or(true),
-            End::Unknown(since) => since.elapsed() >= UNBORN,
+            End::Unknown => false,
         };
         if gone {
             self.end = End::Certain;
@@ -157,12 +156,10 @@ impl Grave {
         };
         self.end = match pid {
             0 => End::Certain,
-            PID_TO_COME => return,
             pid => match child::open(pid) {
                 Ok(Some(pidfd)) => End::At(pidfd),
                 Ok(None) => End::Certain,
-                // No descriptor to be had just now: asked again, for as long as for one without a number.
-                Err(_) => return,
+                Err(_) => End::Unknown,
             },
         };
     }

@@ -24,7 +24,6 @@ use crate::session::{self, Identity, Session};
 use crate::spawn::{Settings, StartMethod};
 use crate::sys::child::Exit;
 use crate::sys::memory;
-use crate::sys::signal::SIGABRT;
 use crate::task::{self, Report, Task};
 use family::{Member, Plan};
 use record::{ARGS_ROOM, Args, Duty, Outcome};
@@ -46,6 +45,7 @@ pub use stdio::Stdio;
 ///     format!("hello, {name}, from process {}", std::process::id())
 /// }
 ///
+/// # #[cfg(any())] fn main() {} // so that rustdoc leaves the program as it is
 /// mp::main!(run);
 ///
 /// fn run() -> mp::Result<()> {
@@ -315,12 +315,8 @@ impl<O> Child<O> {
                 (self.decode)(&mut parcel.reader(heap)?)
             }
             Outcome::Report(parcel) => Err(Report::from_bytes(&parcel.to_vec(heap)?).into()),
-            Outcome::Panicked(parcel) if exit == Exit::Signal(SIGABRT) => {
-                let error = Error::from(Report::from_bytes(&parcel.to_vec(heap)?));
-                Err(error.with_signal(SIGABRT))
-            }
             Outcome::Value(_) => Err(self.member.late_death(exit)),
-            Outcome::Panicked(_) | Outcome::Nothing => Err(self.member.death(exit)),
+            Outcome::Panicked(_) | Outcome::Nothing => Err(self.member.end(heap, exit)),
         }
     }
 

@@ -74,6 +74,7 @@ struct Head {
     line_len: AtomicU32,
     panic: AtomicU32,
     panic_len: AtomicU32,
+    panic_block: AtomicU64,
 }
 
 const _: () = assert!(size_of::<Head>() <= NAME_AT && SIZE <= crate::heap::MAILBOX_BYTES);
@@ -260,16 +261,32 @@ impl Record {
 
     /// Publishes a report that counts only if this process aborts before it publishes anything else. Called from the panic
     /// hook: what does not fit the record is cut off.
-    pub(crate) fn publish_panic(&self, bytes: &[u8]) {
+    ///
+    /// Where every panic is the end, one that is too long for the record gets a block, which goes with this process.
+    pub(crate) fn publish_panic(&self, heap: &Heap, bytes: &[u8]) {
         let Head {
-            panic, panic_len, ..
+            panic,
+            panic_len,
+            panic_block,
+            ..
         } = self.head();
         // Of two threads that panic at once one is told of; a hook must not wait.
         if panic.swap(WRITING_PANIC, Ordering::Acquire) == WRITING_PANIC {
             return;
         }
-        let bytes = &bytes[..bytes.len().min(PANIC_ROOM)];
-        self.write(PANIC_AT, bytes);
+        let block = if cfg!(panic = "abort") && bytes.len() > PANIC_ROOM {
+            block_of(heap, bytes)
+        } else {
+            None
+        };
+        let bytes = match block {
+            Some(_) => bytes,
+            None => &bytes[..bytes.len().min(PANIC_ROOM)],
+        };
+        if block.is_none() {
+            self.write(PANIC_AT, bytes);
+        }
+        panic_block.store(block.unwrap_or(INLINE), Ordering::Relaxed);
         panic_len.store(bytes.len() as u32, Ordering::Relaxed);
         panic.store(PANICKED, Ordering::Release);
     }
@@ -324,13 +341,28 @@ impl Record {
         match state {
             VALUE => Outcome::Value(parcel),
             REPORT => Outcome::Report(parcel),
-            _ if head.panic.load(Ordering::Acquire) == PANICKED => Outcome::Panicked(Parcel::At {
-                base: self.at(PANIC_AT),
-                len: (head.panic_len.load(Ordering::Relaxed) as usize).min(PANIC_ROOM),
-            }),
+            _ if head.panic.load(Ordering::Acquire) == PANICKED => {
+                let len = head.panic_len.load(Ordering::Relaxed) as usize;
+                Outcome::Panicked(match head.panic_block.load(Ordering::Relaxed) {
+                    INLINE => Parcel::At {
+                        base: self.at(PANIC_AT),
+                        len: len.min(PANIC_ROOM),
+                    },
+                    offset => Parcel::Block { offset, len },
+                })
+            }
             _ => Outcome::Nothing,
         }
     }
+}
+
+/// A block of the heap with these bytes in it.
+fn block_of(heap: &Heap, bytes: &[u8]) -> Option<u64> {
+    let block = heap.alloc(bytes.len(), 64).ok()?;
+    let base = heap.at(block.offset, bytes.len()).ok()?;
+    // SAFETY: the block is ours alone, and at least this long.
+    unsafe { base.copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
+    Some(block.offset)
 }
 
 /// Encoded arguments, as the parent has them.

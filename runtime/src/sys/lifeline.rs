@@ -47,14 +47,22 @@ pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
         if libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK) < 0 {
             return Err(io::Error::last_os_error());
         }
-        let mut poll = libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        };
+    }
+    leave_if_orphaned(&own);
+    Ok(own)
+}
+
+/// Ends this process, without a word, if its parent is gone.
+pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
+    let mut poll = libc::pollfd {
+        fd: read.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one pollfd of ours; nothing of this process has begun that would have to be ended in order.
+    unsafe {
         if libc::poll(&mut poll, 1, 0) > 0 {
             libc::_exit(1);
         }
     }
-    Ok(own)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod advice;
 pub(crate) mod child;
+pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod lifeline;
 pub(crate) mod memory;

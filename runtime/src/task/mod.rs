@@ -28,7 +28,7 @@ pub use reduce::Reducer;
 pub(crate) use report::Report;
 pub(crate) use returned::MainReturn;
 pub(crate) use table::Entry;
-pub(crate) use table::{fixed_in, fixed_out, index_of, name_at, name_of, table};
+pub(crate) use table::{defaults, fixed_in, fixed_out, index_of, name_at, name_of, table};
 pub(crate) use test_entry::{TestEntry, find_test};
 pub(crate) use trampoline::{Batch, Stop};
 

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use super::reduce::Reduce;
 use super::trampoline::{self, Batch, Stop};
@@ -21,11 +22,25 @@ pub struct Entry {
     column: u32,
     version: Option<&'static str>,
     fixed: fn() -> (Option<usize>, Option<usize>),
+    defaults: Defaults,
     reducer: fn() -> Option<Reduce>,
     run: fn(&mut Batch<'_, '_, '_>) -> Stop,
     fold: fn(&mut Batch<'_, '_, '_>, Reduce) -> Stop,
     name: OnceLock<String>,
     index: AtomicU32,
+}
+
+/// How a task's calls are made where the call says nothing else.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retries: Option<u32>,
+}
+
+/// What the attribute says of calls of `T`.
+#[inline]
+pub(crate) fn defaults<T: Task>() -> Defaults {
+    T::entry().defaults
 }
 
 /// The index of an entry that is in no table yet.
@@ -47,12 +62,27 @@ impl Entry {
             column,
             version,
             fixed: fixed::<T>,
+            defaults: Defaults {
+                timeout: None,
+                retries: None,
+            },
             reducer: T::reducer,
             run: trampoline::run::<T>,
             fold: trampoline::fold::<T>,
             name: OnceLock::new(),
             index: AtomicU32::new(UNKNOWN),
         }
+    }
+
+    /// The same with what the attribute says of its calls; 0 ms is no time-out.
+    #[doc(hidden)]
+    pub const fn with_defaults(mut self, timeout_ms: u64, retries: Option<u32>) -> Self {
+        self.defaults.timeout = match timeout_ms {
+            0 => None,
+            ms => Some(Duration::from_millis(ms)),
+        };
+        self.defaults.retries = retries;
+        self
     }
 
     /// The name for people: the one given, or the path of the function.

@@ -6,8 +6,8 @@ fn unknown(x: u64) -> u64 {
     x
 }
 
-#[mp::task(timeout = "3s", retries = 3)]
-fn reserved() {}
+#[mp::task(timeout = "3 hours", retries = -3)]
+fn defaults() {}
 
 #[mp::task(total_f64 = <f64>, total_u32 = <u32>)]
 fn instances() {}

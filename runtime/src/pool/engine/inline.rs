@@ -4,17 +4,19 @@
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 
-use super::{Engine, Event, Sleep, Who};
+use super::{End, Engine, Event, Sleep, Who};
 use crate::codec::{BlockStore, Reader, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::pool::mail::{BARE, FOLD, FRAMED, IN_BLOCK, INLINE, Job};
 use crate::pool::payload::Payload;
-use crate::pool::scheduler::{Part, WorkerId};
+use crate::pool::scheduler::{At, JobId, Part, WorkerId};
+use crate::pool::service::Services;
 use crate::task::{self, Batch, Report, Stop};
 
 pub(crate) struct InProcess {
     heap: &'static Heap,
+    services: Services,
     queue: VecDeque<Work>,
     events: Vec<Event>,
     /// A thread is at work. One at a time: a worker finishes its parts in their order.
@@ -36,9 +38,10 @@ pub(crate) struct Work {
 pub(crate) struct Done(Vec<Event>);
 
 impl InProcess {
-    pub(crate) fn new(heap: &'static Heap) -> Self {
+    pub(crate) fn new(heap: &'static Heap, services: Services) -> Self {
         InProcess {
             heap,
+            services,
             queue: VecDeque::new(),
             events: Vec::new(),
             busy: false,
@@ -182,8 +185,12 @@ fn inline_bytes(body: &[u64; INLINE / 8]) -> Bytes {
 }
 
 impl Engine for InProcess {
-    fn start(&mut self, _: WorkerId) -> Result<(), Error> {
-        Ok(())
+    fn start(&mut self, _: WorkerId) -> Result<bool, Error> {
+        if let Some(service) = &self.services.initializer {
+            let ran = service.place().run(self.heap);
+            ran.map_err(|report| service.error(report))?;
+        }
+        Ok(true)
     }
 
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job) {
@@ -206,6 +213,16 @@ impl Engine for InProcess {
     }
 
     fn kill(&mut self, _: WorkerId) {}
+
+    fn warn(&mut self, _: WorkerId, _: JobId, _: Option<u32>) {}
+
+    fn at(&self, _: WorkerId) -> At {
+        At::NotUp
+    }
+
+    fn can_kill(&self) -> bool {
+        false
+    }
 
     fn retire(&mut self, _: WorkerId) {}
 
@@ -267,7 +284,12 @@ impl Engine for InProcess {
         Vec::new()
     }
 
-    fn stop(&mut self, _: bool) {
+    fn stop(&mut self, how: End) {
+        if let (End::Ask, Some(service)) = (how, self.services.finalizer.take())
+            && let Err(report) = service.place().run(self.heap)
+        {
+            eprintln!("mp: the finalizer has failed: {}", service.error(report));
+        }
         self.queue.clear();
     }
 }

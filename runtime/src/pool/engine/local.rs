@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Engine, Event, Sleep, Who};
+use super::{End, Engine, Event, Sleep, Who};
 use crate::codec::Parcel;
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::pool::mail::{self, BARE, Bell, FOLD, FRAMED, IN_BLOCK, Job, Mail, News, Note, SLOTS};
 use crate::pool::payload::Payload;
-use crate::pool::scheduler::{JobId, Part, WorkerId};
+use crate::pool::scheduler::{At, JobId, Part, WorkerId};
+use crate::pool::service::{Service, Services};
 use crate::process::family::{self, Member, Plan};
 use crate::process::record::{Args, Duty};
 use crate::process::watch;
@@ -35,8 +36,11 @@ pub(crate) struct Local {
     bell_block: u64,
     name: String,
     settings: Settings,
+    services: Services,
     processors: usize,
     workers: Vec<Option<Worker>>,
+    /// Who was the last in each place, for what is still to be said of it.
+    gone: Vec<Option<Who>>,
     /// Workers with something published since the last flush.
     dirty: Vec<usize>,
 }
@@ -55,6 +59,8 @@ struct Worker {
     /// What the ring has no room for: recalled jobs that the worker has not passed yet take it up.
     overflow: VecDeque<(Part, Job)>,
     dirty: bool,
+    /// It was said to take jobs.
+    ready: bool,
     /// A kill was sent, or its ring was broken: nothing more is believed.
     condemned: bool,
 }
@@ -73,6 +79,7 @@ impl Local {
         session: &'static Session,
         name: String,
         settings: Settings,
+        services: Services,
     ) -> Result<Self, Error> {
         let heap = session.heap;
         let block = heap.alloc(Bell::SIZE, 64)?;
@@ -84,8 +91,10 @@ impl Local {
             bell_block: block.offset,
             name,
             settings,
+            services,
             processors: crate::process::cpu_count(),
             workers: Vec::new(),
+            gone: Vec::new(),
             dirty: Vec::new(),
         })
     }
@@ -109,6 +118,11 @@ impl Local {
         let block = heap.alloc(mail::SIZE, 64)?;
         let started = Mail::at(heap, block.offset).and_then(|mail| {
             mail.reset(self.bell_block, self.spin_ns());
+            let Services {
+                initializer,
+                finalizer,
+            } = &self.services;
+            mail.set_services([initializer, finalizer].map(|it| it.as_ref().map(Service::place)));
             let line = self.session.next_line();
             let plan = Plan {
                 duty: Duty::Pool(block.offset),
@@ -152,6 +166,7 @@ impl Local {
             overflow: VecDeque::new(),
             sent: VecDeque::new(),
             dirty: false,
+            ready: self.services.initializer.is_none(),
             condemned: false,
         })
     }
@@ -201,6 +216,18 @@ impl Worker {
     }
 
     fn understand(&mut self, heap: &'static Heap, id: WorkerId, note: &Note) -> Option<Event> {
+        if note.news() == Some(News::Unfit) {
+            let [offset, len, ..] = note.body;
+            let report = if note.flags & IN_BLOCK == 0 {
+                Payload::slot(heap, note.body, note.len, note.flags)
+            } else if heap.owner(offset).ok()? == self.member.slot {
+                heap.give(offset, heap.me()).ok()?;
+                Payload::block(heap, offset, len, note.flags)
+            } else {
+                return None;
+            };
+            return (!self.ready).then_some(Event::Unfit { worker: id, report });
+        }
         // What was recalled before it is passed over by now.
         while self.sent.front().is_some_and(|sent| sent.recalled) {
             self.sent.pop_front();
@@ -249,7 +276,7 @@ impl Worker {
                 from,
                 to,
             },
-            News::Failed | News::Returned => return None,
+            News::Failed | News::Returned | News::Unfit => return None,
         };
         sent.part.from = note.to;
         if sent.part.from == to {
@@ -378,14 +405,14 @@ impl Worker {
 }
 
 impl Engine for Local {
-    fn start(&mut self, worker: WorkerId) -> Result<(), Error> {
+    fn start(&mut self, worker: WorkerId) -> Result<bool, Error> {
         let index = worker.0 as usize;
         let fresh = self.try_start()?;
         if self.workers.len() <= index {
             self.workers.resize_with(index + 1, || None);
         }
         self.workers[index] = Some(fresh);
-        Ok(())
+        Ok(self.services.initializer.is_none())
     }
 
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job) {
@@ -440,6 +467,44 @@ impl Engine for Local {
         }
     }
 
+    fn warn(&mut self, worker: WorkerId, job: JobId, item: Option<u32>) {
+        if let Some(worker) = self.worker(worker)
+            && let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled)
+            && sent.part.job == job
+        {
+            worker.mail.ask_to_end(sent.seq, item);
+        }
+    }
+
+    fn at(&self, worker: WorkerId) -> At {
+        let Some(Some(worker)) = self.workers.get(worker.0 as usize) else {
+            return At::NotUp;
+        };
+        if !worker.mail.is_up() {
+            return At::NotUp;
+        }
+        let Some(sent) = worker.sent.iter().find(|sent| !sent.recalled) else {
+            return At::Nothing;
+        };
+        if !worker.mail.is_claimed(sent.seq) {
+            return At::Nothing;
+        }
+        let job = sent.part.job;
+        match worker.mail.began() {
+            Some((seq, item, since)) if seq == sent.seq => At::Item { job, item, since },
+            // Between two items.
+            _ => At::Item {
+                job,
+                item: u32::MAX,
+                since: u64::MAX,
+            },
+        }
+    }
+
+    fn can_kill(&self) -> bool {
+        true
+    }
+
     fn retire(&mut self, worker: WorkerId) {
         if let Some(worker) = self.worker(worker) {
             worker.mail.stop();
@@ -454,6 +519,10 @@ impl Engine for Local {
                 continue;
             };
             worker.collect(heap, id, events);
+            if !worker.ready && worker.mail.is_up() {
+                worker.ready = true;
+                events.push(Event::Ready { worker: id });
+            }
             if !worker.watch.fired() {
                 continue;
             }
@@ -465,27 +534,17 @@ impl Engine for Local {
             // Everything it published before its end stands now.
             worker.collect(heap, id, events);
             let running = worker.last_words(heap, id, events);
-            let error = worker.member.death(exit);
-            let reported = match worker.member.record.outcome() {
-                crate::process::record::Outcome::Panicked(parcel)
-                    if exit == crate::sys::child::Exit::Signal(crate::sys::signal::SIGABRT) =>
-                {
-                    parcel
-                        .to_vec(heap)
-                        .ok()
-                        .map(|bytes| Error::from(task::Report::from_bytes(&bytes)))
-                }
-                _ => None,
-            };
-            let who = worker.who();
-            let error =
-                reported.map_or(error, |error| error.with_worker(who.name).with_pid(who.pid));
+            let unready = !worker.ready;
+            let error = worker.member.end(heap, exit);
             if let Some(worker) = self.workers[index].take() {
+                self.gone.resize(self.workers.len(), None);
+                self.gone[index] = Some(worker.who());
                 worker.bury(self.session);
             }
             events.push(Event::Lost {
                 worker: id,
                 running,
+                unready,
                 error,
             });
         }
@@ -521,7 +580,8 @@ impl Engine for Local {
             let fresh = worker.mail.done().wrapping_sub(worker.read);
             // A worker that ran dry before it could see that we listen has rung for nobody.
             let dry = fresh > 0 && worker.mail.head() == worker.tail;
-            worker.watch.fired() || dry || fresh >= (worker.sent.len() as u32 / 2).max(1)
+            let up = !worker.ready && worker.mail.is_up();
+            worker.watch.fired() || up || dry || fresh >= (worker.sent.len() as u32 / 2).max(1)
         });
         if news {
             self.bell.stop_listening();
@@ -538,24 +598,35 @@ impl Engine for Local {
     }
 
     fn who(&self, worker: WorkerId) -> Option<Who> {
-        self.workers
-            .get(worker.0 as usize)?
-            .as_ref()
-            .map(Worker::who)
+        let index = worker.0 as usize;
+        match self.workers.get(index)? {
+            Some(worker) => Some(worker.who()),
+            None => self.gone.get(index)?.clone(),
+        }
     }
 
     fn everybody(&self) -> Vec<Who> {
         self.workers.iter().flatten().map(Worker::who).collect()
     }
 
-    fn stop(&mut self, asked: bool) {
+    fn unfit(&self, error: Error) -> Error {
+        match &self.services.initializer {
+            Some(service) => service.name(error),
+            None => error,
+        }
+    }
+
+    fn stop(&mut self, how: End) {
         let session = self.session;
         let all: Vec<Worker> = self.workers.iter_mut().filter_map(Option::take).collect();
-        if asked {
+        if how == End::Ask {
             all.iter().for_each(|worker| worker.mail.stop());
             wait_all(session, &all, ASK_GRACE);
         }
         for signal in [SIGTERM, SIGKILL] {
+            if how == End::Kill && signal == SIGTERM {
+                continue;
+            }
             let left: Vec<_> = all
                 .iter()
                 .filter(|worker| matches!(worker.member.try_exit(session), Ok(None)))
@@ -607,7 +678,7 @@ impl Worker {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.stop(false);
+        self.stop(End::Terminate);
         let _ = self.session.heap.free(self.bell_block);
     }
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::mail::Job;
 use super::payload::Payload;
-use super::scheduler::{JobId, Part, WorkerId};
+use super::scheduler::{At, JobId, Part, WorkerId};
 use crate::codec::Reader;
 use crate::error::Error;
 use crate::heap::Heap;
@@ -43,14 +43,31 @@ pub(crate) enum Event {
         from: u32,
         to: u32,
     },
+    /// The worker takes jobs from now on.
+    Ready { worker: WorkerId },
+    /// The worker could not be initialised; the payload is a report.
+    Unfit { worker: WorkerId, report: Payload },
     /// What the worker said makes no sense.
     Nonsense { worker: WorkerId },
     /// The worker's process is gone; `running` is the item it was on.
     Lost {
         worker: WorkerId,
         running: Option<(JobId, u32)>,
+        /// It has never taken a job.
+        unready: bool,
         error: Error,
     },
+}
+
+/// How the workers are ended first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// They finish what they run, then their finalizer.
+    Ask,
+    /// By SIGTERM.
+    Terminate,
+    /// By SIGKILL.
+    Kill,
 }
 
 /// Who a worker is, for messages.
@@ -68,8 +85,8 @@ pub(crate) struct Sleep {
 }
 
 pub(crate) trait Engine: Send {
-    /// Starts a worker; it takes jobs from the moment this returns.
-    fn start(&mut self, worker: WorkerId) -> Result<(), Error>;
+    /// Starts a worker. Whether it takes jobs from the moment this returns; otherwise `Ready` follows.
+    fn start(&mut self, worker: WorkerId) -> Result<bool, Error>;
     /// Puts a part of a job into the worker's queue; it is seen after the next `flush`.
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job);
     /// Lets the workers see what was sent.
@@ -78,6 +95,12 @@ pub(crate) trait Engine: Send {
     fn recall(&mut self, worker: WorkerId, part: Part) -> bool;
     /// Ends a worker at once; `Lost` follows.
     fn kill(&mut self, worker: WorkerId);
+    /// Tells the task that runs this item (any of the job, where there is none) that it should end.
+    fn warn(&mut self, worker: WorkerId, job: JobId, item: Option<u32>);
+    /// What the worker is on.
+    fn at(&self, worker: WorkerId) -> At;
+    /// Whether workers can be ended one by one.
+    fn can_kill(&self) -> bool;
     /// Lets a worker end when its queue is empty; `Lost` follows.
     fn retire(&mut self, worker: WorkerId);
     /// Collects what happened since the last time.
@@ -104,8 +127,12 @@ pub(crate) trait Engine: Send {
     }
     /// What came of it.
     fn worked(&mut self, _done: inline::Done) {}
-    /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL; collects them.
-    fn stop(&mut self, asked: bool);
+    /// The error of its initializer, with that task's name.
+    fn unfit(&self, error: Error) -> Error {
+        error
+    }
+    /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL, beginning with `how`; collects them.
+    fn stop(&mut self, how: End);
 }
 
 /// The arguments in a block of the pool's own process, which keeps it until every item is resolved.

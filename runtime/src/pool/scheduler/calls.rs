@@ -18,6 +18,8 @@ pub(super) struct Call {
     /// Parts at workers.
     pub(super) sent: u32,
     pub(super) cancelled: bool,
+    pub(super) timeout_ns: Option<u64>,
+    pub(super) grace_ns: u64,
     /// Being cancelled: what workers hold of it is about to be dropped.
     dropping: bool,
     expected: Option<u64>,
@@ -80,6 +82,8 @@ impl Scheduler {
             queue: VecDeque::new(),
             sent: 0,
             cancelled: false,
+            timeout_ns: None,
+            grace_ns: 0,
             dropping: false,
             expected: None,
             stretch: 1,
@@ -95,6 +99,9 @@ impl Scheduler {
         call.pace = spec.pace;
         call.fixed_weight = fixed_weight;
         call.cancelled = false;
+        call.timeout_ns = spec.timeout_ns;
+        call.grace_ns = spec.grace_ns;
+        self.timed += u32::from(spec.timeout_ns.is_some() || spec.grace_ns > 0);
         call.expected = spec.items;
         call.stretch = spec.stretch.max(1);
         call.max_chunk = spec.max_chunk.max(1);
@@ -322,6 +329,7 @@ impl Scheduler {
         let call = self.calls.at_mut(slot);
         if call.jobs == 0 && (call.ended || call.cancelled) && !call.done {
             call.done = true;
+            self.timed -= u32::from(call.timeout_ns.is_some() || call.grace_ns > 0);
             self.actions.push_back(Action::CallDone {
                 call: CallId { slot, generation },
             });

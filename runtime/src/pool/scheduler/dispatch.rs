@@ -81,6 +81,16 @@ impl Scheduler {
             kind: kind as u8,
             mode,
         });
+        // A worker that has served its time gets nothing more.
+        worker.served = worker.served.saturating_add(count);
+        if self
+            .policy
+            .max_items
+            .is_some_and(|most| worker.served >= most)
+        {
+            worker.leaving = true;
+            worker.recycling = true;
+        }
         if mode == Mode::Waiting {
             worker.waiting += 1;
             self.waiting += 1;
@@ -95,6 +105,9 @@ impl Scheduler {
             self.workers[index].in_roomy[kind] = false;
         }
         self.note_room(index);
+        if mode == Mode::Held {
+            self.rearm(index);
+        }
         Some(Action::Send {
             worker: WorkerId(index as u32),
             part: Part {

@@ -51,6 +51,8 @@ impl Scheduler {
         self.workers[index].barren = 0;
         let call = self.calls.at(head.call);
         let (cancelled, retries) = (call.cancelled, call.retries);
+        let doom = self.workers[index].doom;
+        let late = doom.is_some_and(|doom| doom.late && doom.is_about(job, item));
         self.advance(index, head, item + 1);
         if cancelled {
             self.settle_job(job);
@@ -69,6 +71,7 @@ impl Scheduler {
         self.resolve(job, 1);
         Failed::Resolve {
             attempt: head.attempt,
+            late,
         }
     }
 
@@ -112,6 +115,9 @@ impl Scheduler {
         let index = worker.0 as usize;
         if let Some(at) = self.find(index, job, item, item.saturating_add(1)) {
             self.hold(index, at);
+            if at == 0 {
+                self.evict_if_wanted(index, job);
+            }
         }
     }
 
@@ -155,6 +161,9 @@ impl Scheduler {
             self.hold(index, 0);
             self.workers[index].sent[0].from = to;
             self.in_flight -= u64::from(to - head.from);
+            self.rearm(index);
+            // That is an answer, too.
+            self.evict_if_wanted(index, head.job);
         }
     }
 
@@ -174,6 +183,10 @@ impl Scheduler {
         self.in_flight -= u64::from(sent.to - sent.from);
         self.calls.at_mut(sent.call).sent -= 1;
         self.jobs.at_mut(sent.job.slot).out -= 1;
+        if at == 0 {
+            self.workers[index].evicting = None;
+            self.rearm(index);
+        }
         if self.workers[index].sent.is_empty() {
             self.note_drained(index);
         } else {

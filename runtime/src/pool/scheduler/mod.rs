@@ -26,6 +26,7 @@
 //! whole part but the item to blame runs again.
 
 mod calls;
+mod deadlines;
 mod dispatch;
 mod events;
 mod pace;
@@ -42,13 +43,14 @@ mod rules;
 #[cfg(test)]
 mod sim;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use self::calls::{Call, Job};
 use self::pace::Window;
 use self::slab::Slab;
 use self::workers::Worker;
 
+pub(crate) use self::deadlines::At;
 pub(crate) use self::pace::Pace;
 
 /// Names a call; stale once the call is done.
@@ -110,6 +112,8 @@ pub(crate) struct Policy {
     pub(crate) long_ns: u64,
     /// A slot is given up after so many deaths in a row without anything done.
     pub(crate) max_barren_deaths: u32,
+    /// A worker that was sent so many items is replaced by a fresh one when it has done them.
+    pub(crate) max_items: Option<u32>,
 }
 
 impl Default for Policy {
@@ -123,6 +127,7 @@ impl Default for Policy {
             chunk_depth: 4,
             long_ns: 10_000_000,
             max_barren_deaths: 10,
+            max_items: None,
         }
     }
 }
@@ -144,6 +149,10 @@ pub(crate) struct CallSpec {
     pub(crate) stretch: u32,
     /// What is known from earlier calls of the same task.
     pub(crate) pace: Pace,
+    /// How long an item may run.
+    pub(crate) timeout_ns: Option<u64>,
+    /// How long a worker that is to be ended gets to end the item by itself.
+    pub(crate) grace_ns: u64,
 }
 
 impl Default for CallSpec {
@@ -156,6 +165,8 @@ impl Default for CallSpec {
             window: None,
             stretch: 1,
             pace: Pace::default(),
+            timeout_ns: None,
+            grace_ns: 0,
         }
     }
 }
@@ -176,8 +187,8 @@ pub(crate) enum Verdict {
 pub(crate) enum Failed {
     /// It runs again; `attempt` counts from 1, so the first retry is attempt 2.
     Retry { attempt: u32 },
-    /// It is resolved as failed; this was its `attempt`th run.
-    Resolve { attempt: u32 },
+    /// It is resolved as failed; this was its `attempt`th run, and (`late`) its time was up already.
+    Resolve { attempt: u32, late: bool },
     /// As [`Verdict::Discard`].
     Discard,
     /// As [`Verdict::Violation`].
@@ -203,17 +214,31 @@ pub(crate) enum Action {
     Recall { worker: WorkerId, part: Part },
     /// Kill the process and report `worker_lost`.
     Kill { worker: WorkerId },
+    /// Tell the task that runs this item that it should end.
+    Warn {
+        worker: WorkerId,
+        job: JobId,
+        item: Option<u32>,
+    },
+    /// Kill the process for the sake of this item (any of the job, where there is none); what it has delivered counts.
+    /// Report `worker_lost`.
+    Cut {
+        worker: WorkerId,
+        job: JobId,
+        item: Option<u32>,
+    },
     /// Start a process in this slot: answer `worker_up`, `worker_cannot_start` or `worker_lost`.
     Start { worker: WorkerId },
     /// The worker holds nothing and is not wanted any more: let it end and report `worker_lost`.
     Retire { worker: WorkerId },
     /// Nothing will ask for the job's payload again.
     Release { job: JobId },
-    /// The item's worker died on it, for the `attempt`th and last time.
+    /// The item's worker died on it, or (`late`) was killed because its time was up, for the `attempt`th and last time.
     ItemLost {
         call: CallId,
         item: u64,
         attempt: u32,
+        late: bool,
     },
     /// The items `first..first + count` will have no result.
     ItemsDropped {
@@ -256,11 +281,21 @@ pub(crate) struct Scheduler {
     /// Parts whose recall was asked for and not answered.
     recalling: u32,
     in_flight: u64,
+    /// The last `tick`.
+    now: u64,
+    /// The timers of the workers; exact.
+    timers: BTreeSet<(u64, u32)>,
+    /// How many open calls have a time for their items, or a grace.
+    timed: u32,
     open_calls: u32,
     /// How many workers are wanted.
     target: u32,
     /// How many slots are starting or up.
     present: u32,
+    /// How many slots hold a worker that was told to end.
+    retired: u32,
+    /// How many of them are replaced when they have.
+    returning: u32,
     closed: bool,
 }
 
@@ -283,9 +318,14 @@ impl Scheduler {
             waiting: 0,
             recalling: 0,
             in_flight: 0,
+            now: 0,
+            timers: BTreeSet::new(),
+            timed: 0,
             open_calls: 0,
             target: 0,
             present: 0,
+            retired: 0,
+            returning: 0,
             closed: false,
         }
     }
@@ -320,6 +360,23 @@ impl Scheduler {
         self.workers.len() as u32
     }
 
+    /// How many workers are wanted.
+    pub(crate) fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// Whether a worker is up.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.workers
+            .iter()
+            .any(|worker| worker.state == workers::State::Up)
+    }
+
+    /// Whether workers that were told to end have not done so yet.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.retired > 0
+    }
+
     /// How many items are at workers.
     pub(crate) fn items_in_flight(&self) -> u64 {
         self.in_flight
@@ -335,6 +392,6 @@ impl Scheduler {
 
     /// Whether every slot is given up: what is submitted is dropped at once.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.present == 0 && self.target > 0
+        self.present == 0 && self.returning == 0 && self.target > 0
     }
 }

@@ -15,14 +15,20 @@ fn call_plan() -> impl Strategy<Value = CallPlan> {
         prop::option::weighted(0.2, 0..40_000_000u64),
         (any::<bool>(), any::<bool>(), 0..4u32, 1..200u32, 1..6u32),
         prop::option::weighted(0.2, 1..20u32),
+        (
+            prop::option::weighted(0.4, 100_000..10_000_000u64),
+            prop_oneof![Just(0u64), 1..1_000_000u64],
+            any::<bool>(),
+        ),
     )
         .prop_map(
-            |((at, items, surprise, power, digit), cancel_at, spec, window)| CallPlan {
+            |((at, items, surprise, power, digit), cancel_at, spec, window, time)| CallPlan {
                 at,
                 items,
                 surprise,
                 item_ns: digit * 10u64.pow(power),
                 cancel_at,
+                by_force: time.2,
                 spec: CallSpec {
                     items: spec.0.then_some(0),
                     chunked: spec.1,
@@ -31,6 +37,8 @@ fn call_plan() -> impl Strategy<Value = CallPlan> {
                     window,
                     stretch: spec.4,
                     pace: Pace::default(),
+                    timeout_ns: time.0,
+                    grace_ns: time.1,
                 },
             },
         )
@@ -40,7 +48,7 @@ fn odds() -> impl Strategy<Value = Odds> {
     let odds = || prop_oneof![2 => Just(0u64), 2 => 0..1_000u64, 1 => 0..20_000u64];
     (
         (odds(), odds(), odds(), odds()),
-        (odds(), odds(), odds(), 0..100_000u64),
+        (odds(), odds(), odds(), 0..100_000u64, odds()),
     )
         .prop_map(|(a, b)| Odds {
             fail: a.0,
@@ -51,6 +59,7 @@ fn odds() -> impl Strategy<Value = Odds> {
             lie: b.1,
             hand_back: b.2,
             perish: b.3,
+            stall: b.4,
         })
 }
 
@@ -62,7 +71,12 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
             any::<bool>(),
             prop_oneof![Just(1u64), Just(16)],
         ),
-        (prop_oneof![Just(512u32), 1..10u32], 1..6u32, 1..12u32),
+        (
+            prop_oneof![Just(512u32), 1..10u32],
+            1..6u32,
+            1..12u32,
+            prop::option::weighted(0.3, 1..60u32),
+        ),
         prop::collection::vec(call_plan(), 1..6),
         prop::collection::vec((0..40_000_000u64, 1..=workers), 0..4),
         prop::collection::vec(0..40_000_000u64, 0..10),
@@ -77,6 +91,7 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
                     max_window: policy.0,
                     chunk_depth: policy.1,
                     max_barren_deaths: policy.2,
+                    max_items: policy.3,
                     ..Policy::default()
                 },
                 calls,
@@ -106,14 +121,17 @@ fn the_simulation_is_eventful() {
         surprise: 0,
         item_ns,
         cancel_at,
+        by_force: cancel_at.is_some(),
         spec: CallSpec {
             items: Some(0),
             chunked,
             retries,
+            timeout_ns: (retries > 0).then_some(60_000),
+            grace_ns: 20_000,
             ..CallSpec::default()
         },
     };
-    let mut happened = [0; 12];
+    let mut happened = [0; 15];
     for seed in 0..8 {
         let tally = Sim::new(Plan {
             seed,
@@ -137,6 +155,7 @@ fn the_simulation_is_eventful() {
                 lie: 300,
                 hand_back: 1_000,
                 perish: 50_000,
+                stall: 300,
             },
             prompt_recalls: false,
             audit_every: 1,
@@ -155,6 +174,9 @@ fn the_simulation_is_eventful() {
             tally.returned,
             tally.deaths,
             tally.violations,
+            tally.warned,
+            tally.cut,
+            tally.late,
         ];
         for (sum, count) in happened.iter_mut().zip(counts) {
             *sum += count;
@@ -185,6 +207,7 @@ fn workers_are_kept_busy() {
                 surprise: 0,
                 item_ns,
                 cancel_at: None,
+                by_force: false,
                 spec: CallSpec {
                     items: Some(0),
                     chunked,
@@ -220,10 +243,12 @@ fn a_large_pool() {
         surprise: 0,
         item_ns,
         cancel_at: None,
+        by_force: false,
         spec: CallSpec {
             items: Some(0),
             chunked,
             retries: 2,
+            timeout_ns: chunked.then_some(2_000_000),
             ..CallSpec::default()
         },
     };
@@ -245,6 +270,7 @@ fn a_large_pool() {
             hand_back: 100,
             lie: 5,
             perish: 50_000,
+            stall: 20,
             ..Odds::default()
         },
         prompt_recalls: true,

@@ -45,7 +45,10 @@ impl Scheduler {
             if missing == 0 {
                 return;
             }
-            if self.workers[index].present() && self.workers[index].leaving {
+            if self.workers[index].present()
+                && self.workers[index].leaving
+                && !self.workers[index].recycling
+            {
                 self.workers[index].leaving = false;
                 self.note_room(index);
                 missing -= 1;
@@ -70,8 +73,7 @@ impl Scheduler {
 
     /// How many workers there are, or will be, that are meant to stay.
     fn staff(&self) -> u32 {
-        let stays = |worker: &&Worker| worker.present() && !worker.leaving;
-        self.workers.iter().filter(stays).count() as u32
+        self.workers.iter().filter(|worker| worker.stays()).count() as u32
     }
 
     pub(super) fn start(&mut self, index: usize) {
@@ -88,9 +90,17 @@ impl Scheduler {
         if worker.present() {
             self.present -= 1;
         }
+        if worker.state == State::Retired {
+            self.retired -= 1;
+            self.returning -= u32::from(worker.recycling);
+        }
         worker.state = state;
         worker.leaving = false;
+        worker.recycling = false;
+        worker.served = 0;
         worker.condemned = false;
+        worker.doom = None;
+        worker.evicting = None;
     }
 
     pub(super) fn drop_if_hopeless(&mut self) {
@@ -108,12 +118,17 @@ impl Scheduler {
         };
         (0..self.workers.len())
             .rev()
-            .filter(|&index| self.workers[index].present() && !self.workers[index].leaving)
+            .filter(|&index| self.workers[index].stays())
             .min_by_key(|&index| burden(&self.workers[index]))
     }
 
     /// Lets a worker go, at once if it has nothing.
     fn dismiss(&mut self, index: usize) {
+        if std::mem::take(&mut self.workers[index].recycling) {
+            // It is on its way already; now nobody comes after it.
+            self.returning -= u32::from(self.workers[index].state == State::Retired);
+            return;
+        }
         self.workers[index].leaving = true;
         self.unlist_idle(index);
         if self.workers[index].state == State::Up {
@@ -130,7 +145,7 @@ impl Scheduler {
     pub(super) fn dismiss_if_over(&mut self) {
         if self.is_over() {
             for index in 0..self.workers.len() {
-                if self.workers[index].present() && !self.workers[index].leaving {
+                if self.workers[index].stays() {
                     self.dismiss(index);
                 }
             }

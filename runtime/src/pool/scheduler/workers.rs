@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::calls::Queued;
+use super::deadlines::Doom;
 use super::{Action, CHUNKS, CallId, JobId, SINGLES, Scheduler, WorkerId};
 
 /// One slot for a worker.
@@ -26,6 +27,16 @@ pub(super) struct Worker {
     idle_at: Option<u32>,
     /// Deaths in a row without anything done.
     pub(super) barren: u32,
+    /// It is to be ended for the sake of one item.
+    pub(super) doom: Option<Doom>,
+    /// It is to be ended if it has begun this job, which was asked back.
+    pub(super) evicting: Option<JobId>,
+    /// When to look whether its time is up.
+    pub(super) timer: Option<u64>,
+    /// How many items it was sent.
+    pub(super) served: u32,
+    /// It is leaving because it has served its time; another takes its place.
+    pub(super) recycling: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +88,30 @@ impl Worker {
             in_crowded: false,
             idle_at: None,
             barren: 0,
+            doom: None,
+            evicting: None,
+            timer: None,
+            served: 0,
+            recycling: false,
         }
     }
 
     /// Whether it gets new parts.
     pub(super) fn usable(&self) -> bool {
-        self.state == State::Up && !self.leaving && !self.condemned
+        self.state == State::Up
+            && !self.leaving
+            && !self.condemned
+            && !self.doom.is_some_and(|doom| doom.cut)
     }
 
     /// Whether what it says is believed.
     pub(super) fn credible(&self) -> bool {
         self.state == State::Up && !self.condemned
+    }
+
+    /// Whether there is a worker in this slot, or one will follow.
+    pub(super) fn stays(&self) -> bool {
+        self.recycling || (self.present() && !self.leaving)
     }
 
     /// Whether it has a process that is meant to do something.
@@ -125,6 +149,14 @@ impl Scheduler {
         }
     }
 
+    /// The worker's process is about to be reported lost, and has never been able to work: three of these in a row are enough.
+    pub(crate) fn worker_unfit(&mut self, worker: WorkerId) {
+        if let Some(slot) = self.workers.get_mut(worker.0 as usize) {
+            let share = self.policy.max_barren_deaths.div_ceil(3).max(1);
+            slot.barren = slot.barren.saturating_add(share.saturating_sub(1));
+        }
+    }
+
     /// The worker's process has ended; everything it delivered was reported before. `running` is the item it was on,
     /// by its job: that one is lost or retried, the rest is queued again. A worker that was on nothing blames nobody.
     pub(crate) fn worker_lost(&mut self, worker: WorkerId, running: Option<(JobId, u32)>) {
@@ -135,9 +167,12 @@ impl Scheduler {
         if matches!(slot.state, State::Empty | State::GivenUp) {
             return;
         }
+        let cut = slot.doom.filter(|doom| doom.cut && !slot.condemned);
+        let running = running.filter(|&(job, item)| cut.is_none_or(|cut| cut.is_about(job, item)));
+        let late = cut.is_some_and(|cut| cut.late);
         let blamed = blame(slot, running);
-        let wanted = !slot.leaving && slot.state != State::Retired;
-        if blamed.is_none() && slot.state != State::Retired {
+        let wanted = slot.recycling || (!slot.leaving && slot.state != State::Retired);
+        if blamed.is_none() && cut.is_none() && slot.state != State::Retired {
             slot.barren = slot.barren.saturating_add(1);
         }
         let given_up = slot.barren >= self.policy.max_barren_deaths.max(1);
@@ -145,12 +180,13 @@ impl Scheduler {
         slot.waiting = 0;
         slot.load = [0; 2];
         self.unlist_idle(index);
+        self.disarm(index);
         // Before its parts are seen to, so that nothing asks the dead worker for anything.
         self.vacate(index, State::Empty);
         // From the last to the first, each to the head of its queue: they end up in order.
         for at in (0..sent.len()).rev() {
             let item = blamed.and_then(|(blamed, item)| (blamed == at).then_some(item));
-            self.take_from_dead(sent[at], item);
+            self.take_from_dead(sent[at], item, late);
         }
         sent.clear();
         self.workers[index].sent = sent;
@@ -169,12 +205,14 @@ impl Scheduler {
     /// A worker that is up holds nothing (any more): it is idle, or it retires.
     pub(super) fn note_drained(&mut self, index: usize) {
         let worker = &mut self.workers[index];
-        if !worker.sent.is_empty() || worker.condemned {
+        if !worker.sent.is_empty() || worker.condemned || worker.doom.is_some_and(|doom| doom.cut) {
             return;
         }
         if worker.leaving {
             worker.state = State::Retired;
             self.present -= 1;
+            self.retired += 1;
+            self.returning += u32::from(worker.recycling);
             self.actions.push_back(Action::Retire {
                 worker: WorkerId(index as u32),
             });
@@ -218,6 +256,7 @@ impl Scheduler {
     /// Believes nothing the worker says any more; it is to be killed.
     pub(super) fn condemn(&mut self, index: usize) {
         self.workers[index].condemned = true;
+        self.disarm(index);
         self.unlist_idle(index);
         for at in 0..self.workers[index].sent.len() {
             self.hold(index, at);
@@ -228,7 +267,7 @@ impl Scheduler {
     }
 
     /// Takes back what a dead worker held of one part; `item` is the one it died on.
-    fn take_from_dead(&mut self, sent: Sent, item: Option<u32>) {
+    fn take_from_dead(&mut self, sent: Sent, item: Option<u32>, late: bool) {
         match sent.mode {
             Mode::Waiting => self.waiting -= 1,
             Mode::Recalling => self.recalling -= 1,
@@ -273,6 +312,7 @@ impl Scheduler {
                 },
                 item: first + u64::from(item),
                 attempt: sent.attempt,
+                late,
             });
             self.resolve(sent.job, 1);
         }

@@ -24,7 +24,8 @@ fn a_death_fails_the_running_item_and_nothing_else() {
     assert!(pool.other.contains(&Action::ItemLost {
         call,
         item,
-        attempt
+        attempt,
+        late: false
     }));
     pool.s.worker_up(WorkerId(0));
     pool.drain();
@@ -87,7 +88,13 @@ fn retries_are_counted_over_failures_and_deaths() {
     pool.drain();
     assert_eq!(pool.sent.len(), 3);
     let failed = pool.s.failed(WorkerId(0), jobs[0], 0);
-    assert_eq!(failed, Failed::Resolve { attempt: 3 });
+    assert_eq!(
+        failed,
+        Failed::Resolve {
+            attempt: 3,
+            late: false
+        }
+    );
     pool.drain();
     assert!(pool.other.contains(&Action::CallDone { call }));
 }
@@ -271,7 +278,8 @@ fn a_worker_that_lies_is_killed_and_blamed() {
     assert!(pool.other.contains(&Action::ItemLost {
         call,
         item: 0,
-        attempt
+        attempt,
+        late: false
     }));
     assert_eq!(pool.starts(), [0]);
 }

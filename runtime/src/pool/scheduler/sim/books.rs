@@ -94,7 +94,7 @@ impl Sim {
     /// Nobody is idle while a part is queued; nobody is idle while parts wait at another worker, unless some are asked
     /// back already.
     pub(super) fn audit_promises(&self) {
-        let credible = |w: &&Virtual| w.up && !w.killed && !w.retired;
+        let credible = |w: &&Virtual| w.up && !w.killed && !w.retired && w.cut.is_none();
         let idle = self
             .workers
             .iter()

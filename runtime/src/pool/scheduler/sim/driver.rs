@@ -86,6 +86,8 @@ impl Sim {
                 w.asked_back.clear();
                 self.die(worker);
             }
+            Action::Warn { worker, job, item } => self.warn(worker.0 as usize, job, item),
+            Action::Cut { worker, job, item } => self.cut(worker.0 as usize, job, item),
             Action::Start { worker } => self.start(worker.0 as usize),
             Action::Retire { worker } => {
                 let worker = worker.0 as usize;
@@ -102,8 +104,18 @@ impl Sim {
                 self.calls[booked.call].unreleased -= 1;
                 assert!(!self.calls[booked.call].done);
             }
-            Action::ItemLost { call, item, .. } => {
+            Action::ItemLost {
+                call, item, late, ..
+            } => {
                 let call = self.call_index[&call];
+                assert!(
+                    !late
+                        || self.plan.calls[self.calls[call].plan]
+                            .spec
+                            .timeout_ns
+                            .is_some()
+                );
+                self.tally.late += u64::from(late);
                 assert!(
                     self.expected_losses.remove(&(call, item)),
                     "lost for nothing"
@@ -125,6 +137,7 @@ impl Sim {
                     Why::NoWorkers => {
                         let gone = |w: &Virtual| w.life == Life::None || w.retired;
                         assert!(self.workers.iter().all(gone));
+                        assert!(!self.scheduler.workers.iter().any(|w| w.recycling));
                     }
                 }
                 self.tally.dropped += u64::from(count);
@@ -176,7 +189,7 @@ impl Sim {
         self.in_flight += u64::from(part.to - part.from);
         self.runnable -= u64::from(part.to - part.from);
         let w = &mut self.workers[worker];
-        assert!(w.up && !w.killed && !w.retired);
+        assert!(w.up && !w.killed && !w.retired && w.cut.is_none());
         w.view.push_back(part);
         w.queue.push_back(part);
         assert!(w.view.len() <= self.plan.policy.max_window as usize);
@@ -193,8 +206,10 @@ impl Sim {
     fn ask_back(&mut self, worker: usize, part: Part) {
         let w = &mut self.workers[worker];
         assert!(w.up && !w.killed);
+        let call = self.jobs[&part.job].call;
+        let first = usize::from(!self.calls[call].ended_by_force);
         assert!(
-            w.view.iter().skip(1).any(|held| *held == part),
+            w.view.iter().skip(first).any(|held| *held == part),
             "not a part that waits"
         );
         assert!(w.asked_back.insert((part.job, part.from)));
@@ -226,7 +241,7 @@ impl Sim {
             self.report(worker, Report::Finished(job, from, item, 1));
         }
         let w = &mut self.workers[worker];
-        let condemned = w.killed;
+        let (condemned, cut) = (w.killed, w.cut);
         let view = std::mem::take(&mut w.view);
         self.recalls_open -= w.asked_back.len() as u64;
         let number = w.number + 1;
@@ -238,7 +253,10 @@ impl Sim {
             view.iter()
                 .any(|part| part.job == *job && (part.from..part.to).contains(item))
         });
-        if condemned && blamed.is_none() {
+        if let Some((job, item)) = cut.filter(|_| !condemned) {
+            // The item it was killed for, or nobody.
+            blamed = blamed.filter(|on| on.0 == job && item.is_none_or(|item| item == on.1));
+        } else if condemned && blamed.is_none() {
             blamed = view.front().map(|part| (part.job, part.from));
         }
         for part in &view {
@@ -335,7 +353,9 @@ impl Sim {
                         assert!(!cancelled && tries <= retries && attempt == tries + 1);
                         self.tally.retried += 1;
                     }
-                    Failed::Resolve { attempt } => {
+                    Failed::Resolve { attempt, late } => {
+                        let plan = &self.plan.calls[self.calls[call].plan];
+                        assert!(!late || plan.spec.timeout_ns.is_some());
                         assert!(!cancelled && tries == retries + 1 && attempt == tries);
                         self.tally.failed += 1;
                         self.resolve(call, item, 1);

@@ -8,6 +8,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use super::*;
 
 mod books;
+mod clock;
 mod driver;
 
 /// What is simulated. A plan that fails is printed whole; `Sim::new(plan).run()` plays it again.
@@ -48,6 +49,8 @@ pub(super) struct Odds {
     pub(super) hand_back: u64,
     /// What a dead worker had done of a part, but not reported, is lost with it.
     pub(super) perish: u64,
+    /// An item that has a deadline never ends.
+    pub(super) stall: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +61,8 @@ pub(super) struct CallPlan {
     pub(super) surprise: i64,
     pub(super) item_ns: u64,
     pub(super) cancel_at: Option<u64>,
+    /// Cancelling ends what runs, too.
+    pub(super) by_force: bool,
     pub(super) spec: CallSpec,
 }
 
@@ -72,7 +77,7 @@ enum Event {
     Ready(usize, u32),
     NoStart(usize, u32),
     Claim(usize, u32),
-    ItemEnd(usize, u32),
+    ItemEnd(usize, u32, u64),
     Poll(usize, u32),
     Noticed(usize, u32),
     AnswerRecall(usize, u32, JobId, u32, u32),
@@ -95,6 +100,9 @@ struct Virtual {
     /// It has begun the first part of its queue.
     begun: bool,
     done_from: u32,
+    /// When it began the item it is on, and how many it began before.
+    since: u64,
+    begun_items: u64,
     spent: u64,
     outbox: VecDeque<Report>,
     polled: bool,
@@ -105,6 +113,7 @@ struct Virtual {
     refused: HashSet<(JobId, u32)>,
     killed: bool,
     retired: bool,
+    cut: Option<(JobId, Option<u32>)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,6 +138,7 @@ struct BookedCall {
     id: CallId,
     items: Vec<Item>,
     cancelled: bool,
+    ended_by_force: bool,
     /// What was queued of it was dropped.
     cut_short: bool,
     fed: bool,
@@ -161,6 +171,9 @@ pub(super) struct Tally {
     pub(super) violations: u64,
     pub(super) sends: u64,
     pub(super) returned: u64,
+    pub(super) warned: u64,
+    pub(super) cut: u64,
+    pub(super) late: u64,
     /// What all items took together, and when the last call was done.
     pub(super) busy: u64,
     pub(super) end: u64,
@@ -244,8 +257,15 @@ impl Sim {
     }
 
     fn play(&mut self) {
-        while let Some(Reverse((time, _, event))) = self.agenda.pop() {
+        while let Some(time) = self.next_time() {
+            if self.check_deadlines(time) {
+                continue;
+            }
+            let Some(Reverse((time, _, event))) = self.agenda.pop() else {
+                break;
+            };
             self.now = time;
+            self.scheduler.tick(time);
             self.tally.events += 1;
             self.happen(event);
             self.drain();
@@ -315,8 +335,12 @@ impl Sim {
                 self.scheduler.worker_cannot_start(WorkerId(worker as u32));
             }
             Event::Claim(worker, number) if self.is_current(worker, number) => self.claim(worker),
-            Event::ItemEnd(worker, number) if self.is_current(worker, number) => {
-                self.item_end(worker);
+            Event::ItemEnd(worker, number, item) if self.is_current(worker, number) => {
+                let w = &self.workers[worker];
+                // One that was warned may have ended before its time.
+                if w.begun_items == item && w.running.is_some() {
+                    self.item_end(worker);
+                }
             }
             Event::Poll(worker, number) if self.is_current(worker, number) => self.poll(worker),
             Event::Noticed(worker, number) if self.is_current(worker, number) => {
@@ -346,6 +370,7 @@ impl Sim {
             id,
             items: Vec::new(),
             cancelled: false,
+            ended_by_force: false,
             cut_short: false,
             fed: false,
             unresolved: 0,
@@ -364,7 +389,12 @@ impl Sim {
         self.calls[call].cancelled |= !self.calls[call].done;
         self.calls[call].fed = true;
         let id = self.calls[call].id;
-        self.scheduler.cancel_call(id);
+        if self.plan.calls[self.calls[call].plan].by_force {
+            self.calls[call].ended_by_force = true;
+            self.scheduler.end_call(id);
+        } else {
+            self.scheduler.cancel_call(id);
+        }
         assert!(self.scheduler.submit(id, 1).is_err());
     }
 
@@ -395,15 +425,22 @@ impl Sim {
 
     fn run_item(&mut self, worker: usize, job: JobId) {
         let call = self.jobs[&job].call;
-        let mean = self.plan.calls[self.calls[call].plan].item_ns;
+        let plan = &self.plan.calls[self.calls[call].plan];
+        let (mean, timed) = (plan.item_ns, plan.spec.timeout_ns.is_some());
         let mut ns = mean / 4 + self.below(mean + mean / 2 + 1);
         if self.below(200) == 0 {
             ns = ns.saturating_mul(100);
         }
         self.tally.busy += ns;
         self.workers[worker].spent += ns;
-        let (number, time) = (self.workers[worker].number, self.now + ns);
-        self.at(time, Event::ItemEnd(worker, number));
+        let stalls = timed && self.chance(self.plan.odds.stall);
+        let w = &mut self.workers[worker];
+        w.since = self.now;
+        w.begun_items += 1;
+        let (number, item, time) = (w.number, w.begun_items, self.now + ns);
+        if !stalls {
+            self.at(time, Event::ItemEnd(worker, number, item));
+        }
     }
 
     fn item_end(&mut self, worker: usize) {
