@@ -36,6 +36,8 @@ struct Context {
     signal: Option<i32>,
     code: Option<i32>,
     attempt: Option<u32>,
+    peak: Option<u64>,
+    out_of_memory: bool,
     location: Option<String>,
     backtrace: Option<String>,
 }
@@ -129,6 +131,17 @@ impl Error {
 
     pub(crate) fn with_exit_code(mut self, code: i32) -> Self {
         self.0.context.code = Some(code);
+        self
+    }
+
+    /// The most memory its process ever had, in bytes.
+    pub(crate) fn with_peak_memory(mut self, bytes: u64) -> Self {
+        self.0.context.peak = Some(bytes);
+        self
+    }
+
+    pub(crate) fn with_out_of_memory(mut self) -> Self {
+        self.0.context.out_of_memory = true;
         self
     }
 
@@ -259,6 +272,18 @@ impl Error {
         self.0.context.code
     }
 
+    /// The most memory, in bytes, that the process ever had, where it has died and had more than this process had at its
+    /// start (what is less cannot be told apart).
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.0.context.peak
+    }
+
+    /// Whether the process was most likely killed by the kernel for want of memory: it got SIGKILL while the kernel's count of
+    /// such kills, in this process's cgroup or else in the whole system, has risen.
+    pub fn is_out_of_memory_likely(&self) -> bool {
+        self.0.context.out_of_memory
+    }
+
     /// Which run of the item it was, from 1; more than 1 where it was retried.
     pub fn attempt(&self) -> Option<u32> {
         self.0.context.attempt
@@ -296,6 +321,7 @@ impl fmt::Display for Error {
             signal,
             code,
             attempt,
+            peak,
             location,
             ..
         } = &self.0.context;
@@ -332,6 +358,9 @@ impl fmt::Display for Error {
         }
         if let Some(code) = code {
             part(f, format_args!("exit code {code}"))?;
+        }
+        if let (Some(peak), Some(9)) = (peak, signal) {
+            part(f, format_args!("peak memory {} MiB", peak >> 20))?;
         }
         if open {
             f.write_str(")")?;

@@ -52,6 +52,17 @@ fn bounded(ms: u64) -> u64 {
     nap(ms)
 }
 
+/// Takes so much memory, and is killed.
+#[mp::task]
+fn hog(mib: usize) {
+    let memory = std::hint::black_box(vec![1u8; mib << 20]);
+    let pid = std::process::id().to_string();
+    let _ = std::process::Command::new("kill")
+        .args(["-KILL", &pid])
+        .status();
+    drop(memory);
+}
+
 const LONG: u64 = 60_000;
 
 fn ms(ms: u64) -> Duration {
@@ -182,6 +193,20 @@ fn a_call_has_a_time_of_its_own() {
     assert!(begun.elapsed() < ms(LONG));
     // The workers are free again.
     assert_eq!(pool.map(nap, [1; 20]).unwrap().len(), 20);
+}
+
+#[mp::test]
+fn a_death_tells_the_peak_of_memory() {
+    let pool = pool(1);
+    let error = pool.on(hog).retries(1).apply(200).unwrap_err();
+    assert!(error.is_death() && error.signal() == Some(9), "{error}");
+    assert!(error.peak_memory().unwrap() > 200 << 20, "{error}");
+    assert_eq!(error.attempt(), Some(2));
+    let text = error.to_string();
+    assert!(
+        text.contains("attempt 2") && text.contains("peak memory 2"),
+        "{text}"
+    );
 }
 
 #[mp::test]

@@ -175,7 +175,7 @@ fn begin<T: Task>(
 ) -> Result<Ticket> {
     let encoder = Encoder::of::<T>(None)?;
     let hint = task::input_hint::<T>(input);
-    let Cut { message, error } = encoder.message(1, hint, |out| {
+    let Cut { message, error, .. } = encoder.message(1, hint, |out| {
         task::encode_input::<T>(input, out).map(|()| true)
     });
     let Some(message) = message else {

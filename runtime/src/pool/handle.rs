@@ -12,6 +12,8 @@ use super::chain::Slot;
 use super::core::{Delivery, Leave, Ticket, What};
 use super::drive::Shared;
 use crate::error::{Error, Kind, Result};
+use crate::session;
+use crate::sys::memory::forked;
 
 /// The value of a call that was given to a pool and not waited for. Python's `AsyncResult`.
 ///
@@ -117,6 +119,9 @@ impl<O> Handle<O> {
     }
 
     fn take(&mut self, timeout: Option<Duration>) -> Result<Option<Result<O>>> {
+        if forked() {
+            return Err(session::forked());
+        }
         if self.taken {
             return Err(taken());
         }
@@ -143,6 +148,9 @@ impl<O> Handle<O> {
 
     /// Waits up to `timeout`; whether the value, or the error, is there.
     pub fn wait(&self, timeout: Duration) -> bool {
+        if forked() {
+            return false;
+        }
         let (ticket, deadline) = (self.ticket, call::deadline(timeout));
         match &self.place {
             Place::Slot(slot) => slot.wait(deadline),
@@ -165,6 +173,9 @@ impl<O> Handle<O> {
     /// Whether it is a value and no error; `None` while neither is there. A value that was taken is not looked at again: it
     /// counts as one. Python's `successful`.
     pub fn is_successful(&self) -> Option<bool> {
+        if forked() {
+            return None;
+        }
         if self.taken {
             return Some(true);
         }
@@ -188,7 +199,7 @@ impl<O> Handle<O> {
     ///
     /// In a pool that is [`inline`](crate::PoolBuilder::inline), what runs goes on.
     pub fn cancel(&self) -> bool {
-        if self.is_ready() {
+        if forked() || self.is_ready() {
             return false;
         }
         let mut lead = self.shared.lock();
@@ -200,7 +211,8 @@ impl<O> Handle<O> {
 
     /// Whether it is ready; if it is not, `waker` is woken when it may be.
     pub(super) fn poll_ready(&self, waker: &Waker) -> bool {
-        if self.taken {
+        // A copy of the process is told so when it takes the value.
+        if self.taken || forked() {
             return true;
         }
         if let Place::Slot(slot) = &self.place {
@@ -254,7 +266,9 @@ impl<O> Unpin for Handle<O> {}
 
 impl<O> Drop for Handle<O> {
     fn drop(&mut self) {
-        if !crate::sys::memory::forked() {
+        if forked() {
+            std::mem::forget(Arc::clone(&self.shared));
+        } else {
             self.leave();
         }
     }

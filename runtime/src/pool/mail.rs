@@ -447,7 +447,8 @@ impl Mail {
         let (what, since) = (what.load(Ordering::Relaxed), since.load(Ordering::Relaxed));
         let progress = running.progress.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
-        let stable = version % 2 == 0 && running.version.load(Ordering::Relaxed) == version;
+        let stable =
+            version.is_multiple_of(2) && running.version.load(Ordering::Relaxed) == version;
         let (seq, item) = (what as u32, (what >> 32) as u32);
         (stable && progress == u64::from(item)).then_some((seq, item, since))
     }

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use self::core::State;
 use crate::error::{Error, Kind, Result};
+use crate::session;
 use crate::sys::memory::forked;
 use crate::task::{Items, Reducer, Task};
 use drive::Shared;
@@ -98,6 +99,9 @@ impl Pool {
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
+        if forked() {
+            return 0;
+        }
         self.inner.shared.lock().core.size() as usize
     }
 
@@ -113,6 +117,9 @@ impl Pool {
                 Kind::Usage,
                 format!("a pool has 1 to {most} workers, not {workers}"),
             ));
+        }
+        if forked() {
+            return Err(session::forked());
         }
         let mut lead = self.inner.shared.lock();
         if lead.core.state != State::Open {
@@ -354,6 +361,9 @@ impl Pool {
     }
 
     fn join_until(&self, deadline: Option<Instant>) -> Result<bool> {
+        if forked() {
+            return Err(session::forked());
+        }
         let shared = &self.inner.shared;
         let state = shared.lock().core.state;
         if state == State::Open {
@@ -380,7 +390,7 @@ impl Pool {
         self.close();
         let done = self.join_timeout(timeout).unwrap_or(false);
         if !done {
-            self.inner.shared.stop(Duration::ZERO, End::Terminate);
+            self.terminate();
         }
         done
     }

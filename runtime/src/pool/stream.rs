@@ -15,6 +15,8 @@ use super::payload::Payload;
 use super::{Pool, call};
 use crate::codec::Writer;
 use crate::error::{Error, Kind, Result};
+use crate::session;
+use crate::sys::memory::forked;
 use crate::task::{self, Items, Task};
 
 type Source<'i> = Box<dyn FnMut(&mut Writer<'_>) -> Result<bool> + 'i>;
@@ -80,6 +82,9 @@ where
 impl<O> Stream<'_, O> {
     /// The next value; `Err` when it is not there at the deadline.
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<(u64, Result<O>)>> {
+        if forked() {
+            return Err(session::forked());
+        }
         let shared = Arc::clone(&self.pool.inner.shared);
         let ticket = self.ticket;
         let mut deliveries = VecDeque::new();
@@ -171,7 +176,7 @@ impl<O> Stream<'_, O> {
 
 impl<O> Drop for Stream<'_, O> {
     fn drop(&mut self) {
-        if crate::sys::memory::forked() {
+        if forked() {
             return;
         }
         let shared = &self.pool.inner.shared;

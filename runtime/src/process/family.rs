@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::graves;
 use super::record::{Args, Duty, Launch, Outcome, Record};
+use super::{graves, peak};
 use crate::error::{Error, Kind};
 use crate::heap::{Heap, SlotId};
 use crate::session::{self, Identity, Session};
@@ -32,6 +32,8 @@ pub(crate) struct Member {
     pub(crate) slot: SlotId,
     pub(crate) is_worker: bool,
     pidfd: OwnedFd,
+    /// What of its peak may be its parent's.
+    floor: u64,
     /// The block of its arguments, kept until it is gone: it borrows them in place.
     args: Option<u64>,
     /// Nobody will ask for its outcome any more.
@@ -42,6 +44,7 @@ pub(crate) struct Member {
 #[derive(Default)]
 struct End {
     exit: Option<Exit>,
+    peak: u64,
     buried: bool,
 }
 
@@ -70,6 +73,8 @@ pub(crate) fn start(
     sweep_detached(session);
     graves::sweep(session.heap);
     let heap = session.heap;
+    peak::watch();
+    let floor = child::own_peak();
     graves::announce_children(heap)?;
     let slot = heap.processes().reserve(Some(heap.me()))?;
     let Plan {
@@ -110,6 +115,7 @@ pub(crate) fn start(
         slot,
         is_worker: matches!(duty, Duty::Pool(_)),
         pidfd,
+        floor,
         args,
         detached: AtomicBool::new(false),
         end: Mutex::default(),
@@ -139,8 +145,9 @@ impl Member {
         if end.exit.is_none() {
             let exit = child::try_wait(&self.pidfd)
                 .map_err(|cause| self.name_error("cannot wait for a process", cause))?;
-            if let Some(exit) = exit {
+            if let Some((exit, most)) = exit {
                 end.exit = Some(exit);
+                end.peak = most;
                 drop(end);
                 let _ = session.heap.processes().mark_dead(self.slot);
                 lock(&MEMBERS).retain(|member| !std::ptr::eq(&**member, self));
@@ -212,6 +219,11 @@ impl Member {
             _ if self.record.overflowed() => {
                 Error::new(Kind::Died, "the process overflowed its stack")
             }
+            Exit::Signal(9) if peak::killed_for_memory() => Error::new(
+                Kind::Died,
+                "the process was killed, most likely for want of memory",
+            )
+            .with_out_of_memory(),
             Exit::Signal(9) => Error::new(
                 Kind::Died,
                 "the process was killed (by somebody, or for want of memory)",
@@ -236,7 +248,11 @@ impl Member {
     }
 
     fn with_exit(&self, error: Error, exit: Exit) -> Error {
-        let error = error.with_worker(&self.identity.name).with_pid(self.pid);
+        let mut error = error.with_worker(&self.identity.name).with_pid(self.pid);
+        let most = lock(&self.end).peak;
+        if most > self.floor {
+            error = error.with_peak_memory(most);
+        }
         match exit {
             Exit::Signal(signal) => error.with_signal(signal),
             Exit::Code(code) => error.with_exit_code(code),

@@ -7,6 +7,7 @@
 mod current;
 pub(crate) mod family;
 pub(crate) mod graves;
+mod peak;
 pub(crate) mod record;
 mod stdio;
 pub(crate) mod watch;

@@ -174,26 +174,32 @@ pub(crate) fn spawn(exec: &Exec<'_>) -> io::Result<(u32, OwnedFd)> {
     Ok((pid as u32, pidfd))
 }
 
-fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<Exit>> {
+fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<(Exit, u64)>> {
     loop {
+        // SAFETY: an all-zero rusage is a valid value to be filled in.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
         // SAFETY: an all-zero siginfo_t is a valid value to be filled in.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        // SAFETY: `info` is ours and the descriptor is open.
+        // The library's wrapper gives no usage.
+        // SAFETY: `info` and `usage` are ours and the descriptor is open.
         let rc = unsafe {
-            libc::waitid(
+            libc::syscall(
+                libc::SYS_waitid,
                 libc::P_PIDFD,
-                pidfd.as_raw_fd() as libc::id_t,
-                &mut info,
+                pidfd.as_raw_fd(),
+                &raw mut info,
                 libc::WEXITED | flags,
+                &raw mut usage,
             )
         };
+        let peak = usage.ru_maxrss.max(0) as u64 * 1024;
         if rc == 0 {
             // SAFETY: waitid has filled the fields of a SIGCHLD.
             let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
             return Ok(match info.si_code {
                 _ if pid == 0 => None,
-                libc::CLD_EXITED => Some(Exit::Code(status)),
-                _ => Some(Exit::Signal(status)),
+                libc::CLD_EXITED => Some((Exit::Code(status), peak)),
+                _ => Some((Exit::Signal(status), peak)),
             });
         }
         match io::Error::last_os_error() {
@@ -208,7 +214,7 @@ fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<Exit>> {
                         Some(Instant::now())
                     },
                 )?;
-                return Ok(gone.then_some(Exit::Unknown));
+                return Ok(gone.then_some((Exit::Unknown, 0)));
             }
             error => return Err(error),
         }
@@ -217,11 +223,11 @@ fn wait_with(pidfd: &OwnedFd, flags: c_int) -> io::Result<Option<Exit>> {
 
 /// Waits for the process to end and takes its status.
 pub(crate) fn wait(pidfd: &OwnedFd) -> io::Result<Exit> {
-    Ok(wait_with(pidfd, 0)?.unwrap_or(Exit::Unknown))
+    Ok(wait_with(pidfd, 0)?.map_or(Exit::Unknown, |(exit, _)| exit))
 }
 
-/// Takes its status if it has ended.
-pub(crate) fn try_wait(pidfd: &OwnedFd) -> io::Result<Option<Exit>> {
+/// Takes its status if it has ended, with the most memory it ever had, in bytes.
+pub(crate) fn try_wait(pidfd: &OwnedFd) -> io::Result<Option<(Exit, u64)>> {
     wait_with(pidfd, libc::WNOHANG)
 }
 
@@ -290,4 +296,13 @@ pub(crate) fn open(pid: u32) -> io::Result<Option<OwnedFd>> {
             error => Err(error),
         }
     }
+}
+
+/// The most memory this process ever had, in bytes.
+pub(crate) fn own_peak() -> u64 {
+    // SAFETY: an all-zero rusage is a valid value to be filled in.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is ours.
+    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
+    usage.ru_maxrss.max(0) as u64 * 1024
 }
