@@ -9,6 +9,7 @@
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,9 +38,13 @@ pub fn run_main<R: MainReturn>(main: impl FnOnce() -> R) -> ExitCode {
         be_child(&order, false);
     }
     session::set_door(Door::Main);
-    let code = main().report();
+    let ended = catch_unwind(AssertUnwindSafe(main));
+    // As in Python, the children are joined however `main` ends.
     leave();
-    code
+    match ended {
+        Ok(returned) => returned.report(),
+        Err(payload) => resume_unwind(payload),
+    }
 }
 
 /// Opens the session by hand, in a program that does not use [`mp::main!`](crate::main).
@@ -119,7 +124,7 @@ extern "C" fn takeover(argc: c_int, argv: *const *const c_char, envp: *const *co
     program::run_constructors_behind(takeover, argc, argv, envp);
     signal::ignore_sigpipe();
     // A panic must not leave a constructor.
-    let done = std::panic::catch_unwind(|| {
+    let done = catch_unwind(|| {
         program::remove_variable(VARIABLE);
         if let Some(order) = order {
             be_child(&order, true);

@@ -5,6 +5,7 @@
 //! encoded, and wakers are called after the lock is gone ([`Core::take_wakes`]).
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -221,13 +222,17 @@ struct Open {
 pub(crate) enum Wake {
     Thread(Thread),
     Waker(Waker),
+    /// Nobody is woken by this one any more; it is dropped where no lock is held.
+    Forget(Waker),
 }
 
 impl Wake {
     pub(crate) fn fire(self) {
         match self {
             Wake::Thread(thread) => thread.unpark(),
-            Wake::Waker(waker) => waker.wake(),
+            // A waker is the user's code: what it does to itself is no business of the pool.
+            Wake::Waker(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Wake::Forget(waker) => drop(catch_unwind(AssertUnwindSafe(|| drop(waker)))),
         }
     }
 }
@@ -305,8 +310,8 @@ impl Core {
                 "the pool is closed: it takes no more work",
             ));
         }
-        if self.unstartable.is_some() || self.scheduler.is_hopeless() {
-            // What could not be started then may be now.
+        if self.unstartable.is_some() || self.scheduler.is_short() {
+            // What could not be started then, or died again and again, may live now.
             self.unstartable = None;
             self.scheduler.resize(self.scheduler.target());
             self.act();
@@ -414,6 +419,12 @@ impl Core {
             Ok(job) => job,
             Err(error) => {
                 free(self.heap, block);
+                if self.state == State::Stopped {
+                    return Err(Error::new(
+                        Kind::Cancelled,
+                        "the pool was ended before all of the input was taken",
+                    ));
+                }
                 return Err(error);
             }
         };
@@ -498,12 +509,17 @@ impl Core {
     }
 
     fn drop_inbox(&mut self, inbox: u32) {
-        if let Some(Inbox { mut deliveries, .. }) = self.inboxes[inbox as usize].take()
-            && self.spare.len() < 16
-            && deliveries.capacity() <= 1024
-        {
-            deliveries.clear();
-            self.spare.push(deliveries);
+        if let Some(gone) = self.inboxes[inbox as usize].take() {
+            let Inbox {
+                mut deliveries,
+                waker,
+                ..
+            } = gone;
+            self.wakes.extend(waker.map(Wake::Forget));
+            if self.spare.len() < 16 && deliveries.capacity() <= 1024 {
+                deliveries.clear();
+                self.spare.push(deliveries);
+            }
         }
         self.free.push(inbox);
     }
@@ -554,7 +570,8 @@ impl Core {
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
         if let Some(inbox) = self.inbox(ticket) {
-            inbox.waker = Some(waker);
+            let before = inbox.waker.replace(waker);
+            self.wakes.extend(before.map(Wake::Forget));
         }
     }
 

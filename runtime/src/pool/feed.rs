@@ -59,6 +59,8 @@ struct Room(Inline);
 
 /// What came of encoding a message: the items before the one that could not be.
 pub(crate) struct Cut {
+    /// The source said that there is no more.
+    pub(crate) ended: bool,
     pub(crate) message: Option<Message>,
     pub(crate) error: Option<Error>,
 }
@@ -86,6 +88,7 @@ impl Encoder {
         let mut store = BlockStore::over_words(self.heap, &mut room.0);
         let framed = self.fixed.is_none() && count > 1;
         let (mut items, mut error) = (0, None);
+        let mut ended = false;
         let len;
         {
             let mut out = Writer::over_words(&mut room.0, &mut store);
@@ -95,35 +98,42 @@ impl Encoder {
             if expected > INLINE {
                 error = out.reserve(expected).err();
             }
-            while error.is_none() && items < count && out.len() < MAX_BYTES {
-                let before = out.len();
-                let more = if framed {
-                    out.begin_frame().and_then(|frame| match encode(&mut out) {
+            let mut before = out.len();
+            let mut last = Ok(error.is_none());
+            // Two loops, so that plain data pays for no frames.
+            if framed {
+                while matches!(last, Ok(true)) && items < count && before < MAX_BYTES {
+                    last = out.begin_frame().and_then(|frame| match encode(&mut out) {
                         Ok(true) => out.end_frame(frame).map(|()| true),
                         no => {
                             out.cancel_frame(frame);
                             no
                         }
-                    })
-                } else {
-                    encode(&mut out)
-                };
-                match more {
-                    Ok(true) => items += 1,
-                    Ok(false) => {
-                        out.truncate(before);
-                        break;
-                    }
-                    Err(cause) => {
-                        out.truncate(before);
-                        error = Some(cause);
+                    });
+                    if matches!(last, Ok(true)) {
+                        items += 1;
+                        before = out.len();
                     }
                 }
+            } else {
+                while matches!(last, Ok(true)) && items < count && before < MAX_BYTES {
+                    last = encode(&mut out);
+                    if matches!(last, Ok(true)) {
+                        items += 1;
+                        before = out.len();
+                    }
+                }
+            }
+            out.truncate(before);
+            match last {
+                Ok(more) => ended = !more && error.is_none(),
+                Err(cause) => error = Some(cause),
             }
             len = out.len();
         }
         if items == 0 {
             return Cut {
+                ended,
                 message: None,
                 error,
             };
@@ -149,7 +159,11 @@ impl Encoder {
             body,
         );
         let message = Some(Message { items, job, block });
-        Cut { message, error }
+        Cut {
+            ended,
+            message,
+            error,
+        }
     }
 }
 
@@ -237,26 +251,30 @@ impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
         let (source, patient) = (&mut self.source, self.patient);
         let (mut ended, mut panic) = (false, None);
         let mut begun = None;
-        let Cut { message, error } = self.encoder.message(chunk, 0, |out| {
-            let more = if patient {
+        // Two closures, so that the one of a plain `map` is nothing but its source.
+        let cut = if patient {
+            self.encoder.message(chunk, 0, |out| {
                 match begun {
                     None => begun = Some(Instant::now()),
                     Some(begun) if begun.elapsed() > PATIENCE => return Ok(false),
                     Some(_) => {}
                 }
-                match catch_unwind(AssertUnwindSafe(|| source(out))) {
+                let more = match catch_unwind(AssertUnwindSafe(|| source(out))) {
                     Ok(more) => more,
                     Err(payload) => {
                         panic = Some(payload);
                         Ok(false)
                     }
-                }
-            } else {
-                source(out)
-            };
-            ended |= matches!(more, Ok(false));
-            more
-        });
+                };
+                ended |= matches!(more, Ok(false));
+                more
+            })
+        } else {
+            let cut = self.encoder.message(chunk, 0, source);
+            ended = cut.ended;
+            cut
+        };
+        let Cut { message, error, .. } = cut;
         self.ended = ended;
         if panic.is_some() {
             self.panic = panic;
