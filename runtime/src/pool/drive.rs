@@ -15,6 +15,7 @@ use super::core::{Core, State, Ticket};
 use super::engine::End;
 use super::mail::Bell;
 use crate::error::{Error, Result};
+use crate::sys::memory::forked;
 use crate::sys::{clock, signal};
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
@@ -372,6 +373,10 @@ impl Shared {
 
     /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
     pub(crate) fn stop(&self, grace: Duration, how: End) {
+        if forked() {
+            // The workers are the original's.
+            return;
+        }
         {
             let mut lead = self.lock();
             if lead.core.state == State::Stopped {
