@@ -21,6 +21,8 @@ mod payload;
 mod scheduler;
 mod service;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod worker;
 

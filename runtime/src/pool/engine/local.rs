@@ -69,9 +69,10 @@ struct Sent {
     seq: u32,
     part: Part,
     recalled: bool,
-    /// How the results of the job are laid out, for the salvage.
+    /// How the results of the job are laid out, for the salvage: those of a lone item stand without a frame.
     task: u32,
     flags: u32,
+    lone: bool,
 }
 
 impl Local {
@@ -349,6 +350,8 @@ impl Worker {
         let count = (reached - from) as usize;
         let (len, flags) = match entry.fixed_out() {
             Some(size) => (size.checked_mul(count)?, 0),
+            // How long a lone value is was never said: it is lost with its worker.
+            None if sent.lone => return None,
             None => (room, FRAMED),
         };
         if len > room {
@@ -387,6 +390,7 @@ impl Worker {
                 recalled: false,
                 task,
                 flags,
+                lone: part.to - part.from == 1,
             });
         }
     }
