@@ -9,7 +9,7 @@
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,13 +38,9 @@ pub fn run_main<R: MainReturn>(main: impl FnOnce() -> R) -> ExitCode {
         be_child(&order, false);
     }
     session::set_door(Door::Main);
-    let ended = catch_unwind(AssertUnwindSafe(main));
-    // As in Python, the children are joined however `main` ends.
+    let code = main().report();
     leave();
-    match ended {
-        Ok(returned) => returned.report(),
-        Err(payload) => resume_unwind(payload),
-    }
+    code
 }
 
 /// Opens the session by hand, in a program that does not use [`mp::main!`](crate::main).
