@@ -357,3 +357,52 @@ fn several_handles_are_waited_for() {
     assert_eq!(mp::wait_any::<u64>([], None), None);
     one.terminate();
 }
+
+/// The same calls without processes: nothing can be killed there, so deadlines have no effect.
+#[mp::test]
+fn all_calls_work_inline() {
+    let pool = Pool::builder().inline(true).build().unwrap();
+    let values = pool
+        .imap(square, 0..100)
+        .unwrap()
+        .collect::<Result<Vec<_>, _>>();
+    assert_eq!(values.unwrap().len(), 100);
+    assert_eq!(pool.imap_unordered(square, 0..100).unwrap().count(), 100);
+    let first = pool
+        .imap(square, 1..)
+        .unwrap()
+        .find(|value| *value.as_ref().unwrap() > 50);
+    assert_eq!(first.unwrap().unwrap(), 64);
+    let each = pool.try_map(fail, 0..3).unwrap();
+    assert!(
+        each.iter()
+            .all(|result| result.as_ref().is_err_and(mp::Error::is_task))
+    );
+    assert_eq!(
+        pool.map_async(square, 0..10).unwrap().get().unwrap().len(),
+        10
+    );
+    assert_eq!(
+        pool.apply_async(square, 2)
+            .unwrap()
+            .then(|x| x + 1)
+            .get()
+            .unwrap(),
+        5
+    );
+    assert_eq!(
+        pool.on(nap).timeout(ms(1)).retries(2).apply(20).unwrap(),
+        20
+    );
+    let handles: Vec<_> = (0..10)
+        .map(|x| pool.apply_async(square, x).unwrap())
+        .collect();
+    assert!(mp::wait_all(&handles, None));
+    assert_eq!(mp::as_completed(handles).count(), 10);
+    let running = pool.apply_async(nap, 200).unwrap();
+    let queued = pool.apply_async(nap, 1).unwrap();
+    assert!(queued.cancel());
+    assert!(queued.get().unwrap_err().is_cancelled());
+    drop(running);
+    assert!(pool.shutdown(ms(30_000)));
+}

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use super::handle::{Arrived, Decode, Handle, Place};
 use crate::error::{Error, Kind, Result};
+use crate::session;
+use crate::sys::memory::forked;
 
 /// What runs when a call is ready.
 pub(crate) type Callback = Box<dyn FnOnce(Arrived) + Send>;
@@ -145,8 +147,11 @@ impl<O: Send + 'static> Handle<O> {
             place: Place::Slot(Arc::clone(&slot)),
             taken: false,
         };
-        let gone = std::mem::replace(&mut self.taken, true);
-        if gone {
+        if forked() {
+            slot.fill(Err(session::forked()));
+            return chained;
+        }
+        if std::mem::replace(&mut self.taken, true) {
             let error = Error::new(Kind::Usage, "the value of this handle was taken already");
             slot.fill(Err(error));
             return chained;

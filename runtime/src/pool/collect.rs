@@ -3,6 +3,7 @@
 //! Relies on the codec and the task's decoding. One collector for each kind of call; all take deliveries in any order.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::core::{Delivery, What};
 use super::payload::Payload;
@@ -40,19 +41,22 @@ fn decode<T: Task>(
         .map_err(|error| ((out.len() - before) as u64, error))
 }
 
-/// Decodes the values of a delivery, each for itself: one that cannot be decoded spoils no other.
+/// Decodes the values of a delivery, each for itself: one that cannot be decoded, or whose decoder panics, spoils no other.
 pub(crate) fn decode_each<T: Task>(
     payload: &Payload,
     count: u32,
     out: &mut Vec<Result<T::Output>>,
 ) {
-    let mut values = Vec::new();
-    if decode::<T>(payload, count, &mut values).is_ok() {
-        out.extend(values.into_iter().map(Ok));
-        return;
+    let fixed = task::fixed_out::<T>();
+    if fixed.is_some() {
+        // Plain data: no user code runs.
+        let mut values = Vec::new();
+        if decode::<T>(payload, count, &mut values).is_ok() {
+            out.extend(values.into_iter().map(Ok));
+            return;
+        }
     }
     let end = out.len() + count as usize;
-    let fixed = task::fixed_out::<T>();
     let read = payload.read(|from| {
         while out.len() < end {
             let mut one = match fixed {
@@ -60,7 +64,8 @@ pub(crate) fn decode_each<T: Task>(
                 Some(size) => from.take(size)?,
                 None => from.take(from.remaining())?,
             };
-            out.push(task::decode_output::<T>(&mut one));
+            let value = catch_unwind(AssertUnwindSafe(|| task::decode_output::<T>(&mut one)));
+            out.push(value.unwrap_or_else(|panic| Err(task::panicked(panic))));
         }
         Ok(())
     });

@@ -1,158 +1,27 @@
 //! The heart of a pool, under its one lock: the scheduler, the engine, and the tables between them.
+//! What the owners of calls ask of it is in `owner`, where their deliveries wait in `inbox`.
 //!
 //! Events of the engine go into the scheduler, its actions go back to the engine, and what resolves goes into the inbox of
 //! its call. No user code runs here: values stay encoded until their caller takes them out of the lock, arguments come in
 //! encoded, and wakers are called after the lock is gone ([`Core::take_wakes`]).
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Waker;
-use std::thread::Thread;
 
-use super::chain::Callback;
-use super::engine::{End, Engine, Event, local};
-use super::handle::Arrived;
-use super::mail::{Job, TIMED};
-use super::payload::Payload;
+use super::engine::{Engine, Event, local};
+use super::mail::Job;
 use super::scheduler::{
-    Action, CallId, CallSpec, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
+    Action, CallId, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
 };
 use crate::error::{Error, Kind, Result};
 use crate::heap::Heap;
 use crate::sys::clock;
 use crate::task::{self, Report};
 
-/// What became of some items of a call.
-pub(crate) struct Delivery {
-    pub(crate) first: u64,
-    pub(crate) count: u32,
-    pub(crate) what: What,
-}
+mod inbox;
+mod owner;
 
-pub(crate) enum What {
-    /// Their values, encoded one after the other.
-    Values(Payload),
-    /// One value for all of them.
-    Folded(Payload),
-    /// The error of one item.
-    Failed(Error),
-    /// They will have no value.
-    Dropped(Gone),
-}
-
-impl What {
-    /// How many bytes of the heap it holds.
-    pub(crate) fn weight(&self) -> u64 {
-        match self {
-            What::Values(payload) | What::Folded(payload) => payload.weight(),
-            What::Failed(_) | What::Dropped(_) => 0,
-        }
-    }
-}
-
-/// Why items will have no value; an error for each of them can be made of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Gone {
-    kind: Kind,
-    text: String,
-}
-
-impl Gone {
-    pub(crate) fn error(&self) -> Error {
-        Error::new(self.kind, self.text.as_str())
-    }
-}
-
-/// Where a call's deliveries wait for their owner.
-#[derive(Default)]
-pub(crate) struct Inbox {
-    pub(crate) deliveries: VecDeque<Delivery>,
-    pub(crate) done: bool,
-    /// When its owner has something to look at.
-    ready: Ready,
-    failed: bool,
-    /// What runs then, in place of an owner.
-    callback: Option<Callback>,
-    /// Nobody will look: the inbox goes when the call is done.
-    abandoned: bool,
-    /// Its owner drives the pool, so nobody else has to.
-    attended: bool,
-    /// Bytes of the messages that are not released.
-    bytes: u64,
-    /// Threads that sleep until something comes.
-    sleepers: Vec<Thread>,
-    waker: Option<Waker>,
-}
-
-/// When a call is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Ready {
-    /// When anything was delivered.
-    #[default]
-    First,
-    /// When all was delivered, or an error.
-    Whole,
-    /// When all was delivered.
-    Each,
-}
-
-impl Inbox {
-    /// Whether its owner has something to look at.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.done
-            || match self.ready {
-                Ready::First => !self.deliveries.is_empty(),
-                Ready::Whole => self.failed,
-                Ready::Each => false,
-            }
-    }
-
-    fn arrived(&mut self) -> Arrived {
-        if self.ready == Ready::First
-            && let Some(delivery) = self.deliveries.pop_front()
-        {
-            return Arrived::One(Ok(delivery));
-        }
-        match self.ready {
-            Ready::First => Arrived::One(Err(no_value())),
-            Ready::Whole | Ready::Each => Arrived::All(std::mem::take(&mut self.deliveries)),
-        }
-    }
-}
-
-/// The error of a call that ended without a value, which no call does.
-pub(crate) fn no_value() -> Error {
-    Error::new(Kind::Protocol, "the call ended without a value")
-}
-
-/// What a call may put into its pool at a time, beyond which its input is not pulled.
-const MAX_BYTES_IN_FLIGHT: u64 = 128 << 20;
-
-/// What the pool wants of a call's input now.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Demand {
-    pub(crate) items: u32,
-    pub(crate) chunk: u32,
-    pub(crate) bytes: u64,
-}
-
-/// What becomes of a call whose owner goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leave {
-    /// It goes on; nobody will look.
-    GoOn,
-    /// What no worker has is called off.
-    CallOff,
-    /// What runs is ended, too.
-    End,
-}
-
-/// A call as its owner knows it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ticket {
-    pub(crate) call: CallId,
-    inbox: u32,
-}
+pub(crate) use inbox::{Delivery, Demand, Gone, Inbox, Leave, Ready, Ticket, Wake, What, no_value};
+use inbox::{ready_callback, wake};
 
 struct Sent {
     call: CallId,
@@ -198,9 +67,9 @@ pub(crate) struct Core {
     lost: Option<Error>,
     /// Why no worker could be started.
     unstartable: Option<String>,
-    /// Why the last worker could not be initialised, and whether it said so itself.
+    /// Why the last worker could not be initialised, and which of those that are about to end have said so themselves.
     unfit: Option<Error>,
-    unfit_told: bool,
+    unfit_told: Vec<WorkerId>,
     wakes: Vec<Wake>,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
@@ -216,25 +85,6 @@ struct Open {
     /// Its items have a deadline.
     timed: bool,
     submitted: u64,
-}
-
-/// Somebody to wake, without the lock.
-pub(crate) enum Wake {
-    Thread(Thread),
-    Waker(Waker),
-    /// Nobody is woken by this one any more; it is dropped where no lock is held.
-    Forget(Waker),
-}
-
-impl Wake {
-    pub(crate) fn fire(self) {
-        match self {
-            Wake::Thread(thread) => thread.unpark(),
-            // A waker is the user's code: what it does to itself is no business of the pool.
-            Wake::Waker(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
-            Wake::Forget(waker) => drop(catch_unwind(AssertUnwindSafe(|| drop(waker)))),
-        }
-    }
 }
 
 impl Core {
@@ -260,7 +110,7 @@ impl Core {
             lost: None,
             unstartable: None,
             unfit: None,
-            unfit_told: false,
+            unfit_told: Vec::new(),
             wakes: Vec::new(),
             callbacks: VecDeque::new(),
             unattended: 0,
@@ -300,330 +150,6 @@ impl Core {
         self.unfit = None;
         self.scheduler.resize(workers);
     }
-
-    // ---- calls ----
-
-    pub(crate) fn open(&mut self, task: u32, mut spec: CallSpec, attended: bool) -> Result<Ticket> {
-        if self.state != State::Open {
-            return Err(Error::new(
-                Kind::Closed,
-                "the pool is closed: it takes no more work",
-            ));
-        }
-        if self.unstartable.is_some() || self.scheduler.is_short() {
-            // What could not be started then, or died again and again, may live now.
-            self.unstartable = None;
-            self.scheduler.resize(self.scheduler.target());
-            self.act();
-        }
-        spec.pace = self
-            .paces
-            .iter()
-            .find(|(known, _)| *known == task)
-            .map_or_else(Pace::default, |(_, pace)| *pace);
-        if !self.engine.can_kill() {
-            (spec.timeout_ns, spec.grace_ns) = (None, 0);
-        }
-        let timed = spec.timeout_ns.is_some();
-        if timed {
-            self.scheduler.tick(clock::now());
-        }
-        let call = self.scheduler.open_call(spec)?;
-        let fresh = Some(Inbox {
-            attended,
-            deliveries: self.spare.pop().unwrap_or_default(),
-            ..Inbox::default()
-        });
-        let inbox = match self.free.pop() {
-            Some(inbox) => {
-                self.inboxes[inbox as usize] = fresh;
-                inbox
-            }
-            None => {
-                self.inboxes.push(fresh);
-                self.inboxes.len() as u32 - 1
-            }
-        };
-        self.unattended += u32::from(!attended);
-        put(
-            &mut self.calls,
-            call.slot(),
-            Open {
-                inbox,
-                task,
-                timed,
-                submitted: 0,
-            },
-        );
-        Ok(Ticket { call, inbox })
-    }
-
-    /// How many items the owner should encode now, how many a job, and how many bytes at the most.
-    pub(crate) fn demand(&mut self, ticket: Ticket) -> Demand {
-        let held = self.inbox(ticket).map_or(0, |inbox| inbox.bytes);
-        let bytes = MAX_BYTES_IN_FLIGHT.saturating_sub(held);
-        Demand {
-            items: if bytes == 0 {
-                0
-            } else {
-                self.scheduler.room(ticket.call)
-            },
-            chunk: self.scheduler.chunk(ticket.call).max(1),
-            bytes,
-        }
-    }
-
-    /// The same for a call whose values are taken one by one: `ahead` items were pulled and their values not taken yet, of
-    /// which `held` bytes wait with the owner.
-    pub(crate) fn stream_demand(&mut self, ticket: Ticket, ahead: u64, held: u64) -> Demand {
-        let mut demand = self.demand(ticket);
-        demand.bytes = demand.bytes.saturating_sub(held);
-        let most = 2 * self.scheduler.wanted(ticket.call);
-        let room = most.saturating_sub(ahead).min(u64::from(u32::MAX)) as u32;
-        demand.items = if demand.bytes == 0 { 0 } else { room };
-        demand.chunk = demand.chunk.min(room.max(1));
-        demand
-    }
-
-    /// The next item cannot be encoded: it is resolved with this error.
-    pub(crate) fn refuse(&mut self, ticket: Ticket, error: Error) {
-        if !self.scheduler.skip(ticket.call) {
-            return;
-        }
-        let slot = ticket.call.slot();
-        if let Some(open) = self.calls.get_mut(slot).and_then(Option::as_mut) {
-            let first = open.submitted;
-            open.submitted += 1;
-            let what = What::Failed(error);
-            self.deliver_to(
-                ticket.call,
-                Delivery {
-                    first,
-                    count: 1,
-                    what,
-                },
-            );
-        }
-    }
-
-    /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
-    pub(crate) fn submit(
-        &mut self,
-        ticket: Ticket,
-        count: u32,
-        mut message: Job,
-        block: Option<u64>,
-    ) -> Result<()> {
-        let submitted = self.scheduler.submit(ticket.call, count);
-        let job = match submitted {
-            Ok(job) => job,
-            Err(error) => {
-                free(self.heap, block);
-                if self.state == State::Stopped {
-                    return Err(Error::new(
-                        Kind::Cancelled,
-                        "the pool was ended before all of the input was taken",
-                    ));
-                }
-                return Err(error);
-            }
-        };
-        let first = match self
-            .calls
-            .get_mut(ticket.call.slot())
-            .and_then(Option::as_mut)
-        {
-            Some(open) => {
-                if open.timed {
-                    message.flags |= TIMED;
-                }
-                open.submitted += u64::from(count);
-                open.submitted - u64::from(count)
-            }
-            None => 0,
-        };
-        let sent = Sent {
-            call: ticket.call,
-            first,
-            message,
-            block,
-        };
-        if let Some(inbox) = self.inbox(ticket) {
-            inbox.bytes += sent.bytes();
-        }
-        put(&mut self.jobs, job.slot(), sent);
-        Ok(())
-    }
-
-    pub(crate) fn input_done(&mut self, ticket: Ticket) {
-        if let Some(open) = self.calls.get(ticket.call.slot()).and_then(Option::as_ref) {
-            let (task, pace) = (open.task, self.scheduler.pace(ticket.call));
-            self.remember(task, pace);
-        }
-        self.scheduler.input_done(ticket.call);
-    }
-
-    fn remember(&mut self, task: u32, pace: Pace) {
-        if pace.each().is_none() {
-            return;
-        }
-        match self.paces.iter_mut().find(|(known, _)| *known == task) {
-            Some((_, known)) => *known = pace,
-            None => self.paces.push((task, pace)),
-        }
-    }
-
-    pub(crate) fn inbox(&mut self, ticket: Ticket) -> Option<&mut Inbox> {
-        self.inboxes.get_mut(ticket.inbox as usize)?.as_mut()
-    }
-
-    /// The owner is gone. A call that is not done goes on, or is called off, or ended with all that runs of it.
-    pub(crate) fn leave(&mut self, ticket: Ticket, what: Leave) {
-        let Some(inbox) = self.inbox(ticket) else {
-            return;
-        };
-        inbox.deliveries.clear();
-        if inbox.done {
-            self.drop_inbox(ticket.inbox);
-            return;
-        }
-        inbox.abandoned = true;
-        let was_attended = std::mem::replace(&mut inbox.attended, false);
-        self.unattended += u32::from(was_attended);
-        match what {
-            Leave::GoOn => {}
-            Leave::CallOff => self.scheduler.cancel_call(ticket.call),
-            Leave::End => self.end_call(ticket),
-        }
-    }
-
-    /// Calls off what is queued of a call, and ends the workers that run items of it.
-    pub(crate) fn end_call(&mut self, ticket: Ticket) {
-        if self.engine.can_kill() {
-            // Graces count from now.
-            self.scheduler.tick(clock::now());
-            self.scheduler.end_call(ticket.call);
-        } else {
-            self.scheduler.cancel_call(ticket.call);
-        }
-    }
-
-    fn drop_inbox(&mut self, inbox: u32) {
-        if let Some(gone) = self.inboxes[inbox as usize].take() {
-            let Inbox {
-                mut deliveries,
-                waker,
-                ..
-            } = gone;
-            self.wakes.extend(waker.map(Wake::Forget));
-            if self.spare.len() < 16 && deliveries.capacity() <= 1024 {
-                deliveries.clear();
-                self.spare.push(deliveries);
-            }
-        }
-        self.free.push(inbox);
-    }
-
-    /// This thread sleeps until something comes for the call.
-    pub(crate) fn sleep_on(&mut self, ticket: Option<Ticket>, thread: Thread) {
-        if let Some(inbox) = ticket.and_then(|ticket| self.inbox(ticket)) {
-            inbox.sleepers.push(thread);
-        }
-    }
-
-    /// When the call is ready, `callback` runs in place of an owner.
-    pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
-        let Some(inbox) = self.inbox(ticket) else {
-            return;
-        };
-        inbox.callback = Some(callback);
-        inbox.abandoned = true;
-        let done = inbox.done;
-        let ready = ready_callback(inbox);
-        self.callbacks.extend(ready);
-        if done {
-            self.drop_inbox(ticket.inbox);
-        }
-    }
-
-    /// Something for the keeper to run.
-    pub(crate) fn queue_callback(&mut self, run: Box<dyn FnOnce() + Send>) {
-        self.callbacks.push_back(run);
-    }
-
-    /// A callback whose time has come.
-    pub(crate) fn next_callback(&mut self) -> Option<Box<dyn FnOnce() + Send>> {
-        self.callbacks.pop_front()
-    }
-
-    pub(crate) fn has_callbacks(&self) -> bool {
-        !self.callbacks.is_empty()
-    }
-
-    /// When the owner has something to look at.
-    pub(crate) fn set_ready(&mut self, ticket: Ticket, ready: Ready) {
-        if let Some(inbox) = self.inbox(ticket) {
-            inbox.ready = ready;
-        }
-    }
-
-    /// Sets who is called when something comes for the call.
-    pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
-        if let Some(inbox) = self.inbox(ticket) {
-            let before = inbox.waker.replace(waker);
-            self.wakes.extend(before.map(Wake::Forget));
-        }
-    }
-
-    pub(crate) fn take_wakes(&mut self) -> Vec<Wake> {
-        std::mem::take(&mut self.wakes)
-    }
-
-    pub(crate) fn has_wakes(&self) -> bool {
-        !self.wakes.is_empty()
-    }
-
-    /// Whether there is work that no thread is bound to come back for.
-    pub(crate) fn is_unattended(&self) -> bool {
-        self.unattended > 0 || !self.callbacks.is_empty() || self.scheduler.is_unsettled()
-    }
-
-    /// Whether there is work.
-    pub(crate) fn has_open_calls(&self) -> bool {
-        !self.scheduler.is_idle()
-    }
-
-    pub(crate) fn is_running(&self) -> bool {
-        self.scheduler.items_in_flight() > 0
-    }
-
-    pub(crate) fn close(&mut self) {
-        if self.state == State::Open {
-            self.state = State::Closed;
-            self.scheduler.close();
-        }
-    }
-
-    /// Calls everything off that no worker has.
-    pub(crate) fn cancel_queued(&mut self) {
-        self.scheduler.cancel_queued();
-        self.act();
-    }
-
-    /// Ends the workers; whatever is not resolved by now is called off.
-    pub(crate) fn end(&mut self, how: End) {
-        self.state = State::Stopped;
-        self.pump();
-        self.scheduler.cancel_all();
-        self.act();
-        self.engine.stop(how);
-        for worker in 0..self.scheduler.workers() {
-            self.scheduler.worker_lost(WorkerId(worker), None);
-        }
-        self.act();
-    }
-
-    // ---- events and actions ----
 
     /// Takes in what happened, and does what follows from it.
     pub(crate) fn pump(&mut self) {
@@ -713,7 +239,7 @@ impl Core {
                     error = error.with_worker(who.name).with_pid(who.pid);
                 }
                 self.unfit = Some(self.engine.unfit(error));
-                self.unfit_told = true;
+                self.unfit_told.push(worker);
             }
             Event::Nonsense { worker } => self.scheduler.nonsense(worker),
             Event::Lost {
@@ -724,7 +250,10 @@ impl Core {
             } => {
                 if unready {
                     // It has told why, or its death tells.
-                    if !std::mem::take(&mut self.unfit_told) {
+                    let told = self.unfit_told.iter().position(|told| *told == worker);
+                    if let Some(told) = told {
+                        self.unfit_told.swap_remove(told);
+                    } else {
                         let text = "a worker died in its initializer";
                         let error = self.engine.unfit(error);
                         self.unfit = Some(Error::new(error.kind(), text).with_source(error));
@@ -928,29 +457,6 @@ impl Core {
         } else {
             wake(inbox, &mut self.wakes);
         }
-    }
-}
-
-/// The callback of a call that is ready, with what it is to run on.
-fn ready_callback(inbox: &mut Inbox) -> Option<Box<dyn FnOnce() + Send>> {
-    if !inbox.is_ready() {
-        return None;
-    }
-    let callback = inbox.callback.take()?;
-    let arrived = inbox.arrived();
-    Some(Box::new(move || callback(arrived)))
-}
-
-fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
-    // Nearly always there is nobody: the owner is the thread that drives.
-    if !inbox.sleepers.is_empty() {
-        wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
-    }
-    if inbox.waker.is_some()
-        && inbox.is_ready()
-        && let Some(waker) = inbox.waker.take()
-    {
-        wakes.push(Wake::Waker(waker));
     }
 }
 

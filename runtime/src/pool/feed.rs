@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 256 << 10;
 /// Workers should not wait for the last of many messages before they see the first.
 const BATCH: usize = 64;
 /// Where each item counts, an input that is slower than this is not waited for while there may be values to give.
-const PATIENCE: Duration = Duration::from_millis(1);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 
 /// A message for the pool: how many items, where their bytes are.
 pub(crate) struct Message {

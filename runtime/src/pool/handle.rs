@@ -199,7 +199,7 @@ impl<O> Handle<O> {
     ///
     /// In a pool that is [`inline`](crate::PoolBuilder::inline), what runs goes on.
     pub fn cancel(&self) -> bool {
-        if self.is_ready() || forked() {
+        if forked() || self.is_ready() {
             return false;
         }
         let mut lead = self.shared.lock();
@@ -211,6 +211,7 @@ impl<O> Handle<O> {
 
     /// Whether it is ready; if it is not, `waker` is woken when it may be.
     pub(super) fn poll_ready(&self, waker: &Waker) -> bool {
+        // A copy of the process is told so when it takes the value.
         if self.taken || forked() {
             return true;
         }
@@ -268,7 +269,6 @@ impl<O> Unpin for Handle<O> {}
 impl<O> Drop for Handle<O> {
     fn drop(&mut self) {
         if forked() {
-            // The workers are the original's: in a copy of it nothing of the pool may be dropped.
             std::mem::forget(Arc::clone(&self.shared));
         } else {
             self.leave();

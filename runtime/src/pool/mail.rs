@@ -33,6 +33,7 @@ use crate::codec::Reader;
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::sys::futex;
+use crate::sys::points::stored;
 
 /// Slots in each ring; a power of two.
 pub(crate) const SLOTS: u32 = 512;
@@ -263,6 +264,7 @@ impl Bell {
     pub(crate) fn ring(&self) {
         let [bell, listening] = self.words();
         if listening.load(Ordering::SeqCst) != 0 && listening.swap(0, Ordering::SeqCst) != 0 {
+            stored("listening");
             self.strike(bell);
         }
     }
@@ -274,6 +276,7 @@ impl Bell {
 
     fn strike(&self, bell: &AtomicU32) {
         bell.fetch_add(1, Ordering::SeqCst);
+        stored("bell");
         let _ = futex::wake_all(bell);
     }
 }
@@ -520,6 +523,7 @@ impl Mail {
 
     pub(crate) fn set_up(&self) {
         self.shared().from_worker.0.up.store(1, Ordering::Release);
+        stored("up");
     }
 
     /// The worker is about to begin this item of the job `seq`.
@@ -529,13 +533,17 @@ impl Mail {
         running
             .version
             .store(version.wrapping_add(1), Ordering::Relaxed);
+        stored("version, odd");
         fence(Ordering::Release);
         let [what, since] = &running.began;
         what.store(u64::from(item) << 32 | u64::from(seq), Ordering::Relaxed);
+        stored("began, what");
         since.store(now, Ordering::Relaxed);
+        stored("began, since");
         running
             .version
             .store(version.wrapping_add(2), Ordering::Release);
+        stored("version, even");
     }
 
     /// Whether the item that runs is asked to end.
@@ -558,6 +566,7 @@ impl Mail {
             .0
             .out_block
             .store(offset, Ordering::Release);
+        stored("out_block");
     }
 
     pub(crate) fn spin_ns(&self) -> u64 {
@@ -590,12 +599,14 @@ impl Mail {
         unsafe {
             self.progress()
                 .store(u64::from((*slot).job.from), Ordering::Relaxed);
+            stored("progress before the claim");
             self.set_out_block(0);
             let claimed = (*slot)
                 .claim
                 .compare_exchange(QUEUED, CLAIMED, Ordering::SeqCst, Ordering::Relaxed)
                 .is_ok();
             barrier_after_rmw();
+            stored("claim");
             if claimed {
                 Next::Job((&raw const (*slot).job).read())
             } else {
@@ -629,6 +640,7 @@ impl Mail {
             .0
             .head
             .store(head, Ordering::Release);
+        stored("head");
     }
 
     /// How many results the parent has not read yet.
@@ -645,6 +657,7 @@ impl Mail {
                 .get()
                 .write(*note)
         };
+        stored("note");
     }
 
     pub(crate) fn set_done(&self, done: u32) {
@@ -653,6 +666,7 @@ impl Mail {
             .0
             .done
             .store(done, Ordering::Release);
+        stored("done");
     }
 
     /// Whether the parent asked to be rung by now. A full barrier must stand between `set_done` and this.
@@ -666,12 +680,14 @@ impl Mail {
         let [door, asleep] = &self.shared().door.0;
         let seen = door.load(Ordering::Acquire);
         asleep.store(what as u32, Ordering::SeqCst);
+        stored("asleep");
         fence(Ordering::SeqCst);
         seen
     }
 
     pub(crate) fn stay_awake(&self) {
         self.shared().door.0[1].store(0, Ordering::Relaxed);
+        stored("awake");
     }
 
     pub(crate) fn sleep(&self, seen: u32) {

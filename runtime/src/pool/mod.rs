@@ -21,6 +21,8 @@ mod payload;
 mod scheduler;
 mod service;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod worker;
 
@@ -97,6 +99,9 @@ impl Pool {
 
     /// How many workers it has.
     pub fn workers(&self) -> usize {
+        if forked() {
+            return 0;
+        }
         self.inner.shared.lock().core.size() as usize
     }
 
@@ -115,6 +120,9 @@ impl Pool {
                 Kind::Usage,
                 format!("a pool has 1 to {most} workers, not {workers}"),
             ));
+        }
+        if forked() {
+            return Err(session::forked());
         }
         let mut lead = self.inner.shared.lock();
         if lead.core.state != State::Open {
@@ -385,7 +393,7 @@ impl Pool {
         self.close();
         let done = self.join_timeout(timeout).unwrap_or(false);
         if !done {
-            self.inner.shared.stop(Duration::ZERO, End::Terminate);
+            self.terminate();
         }
         done
     }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::collect::decode_each;
 use super::core::{Delivery, Demand, Leave, Ticket, What};
-use super::feed::{Encoder, Feed, source};
+use super::feed::{Encoder, Feed, PATIENCE, source};
 use super::options::Options;
 use super::payload::Payload;
 use super::{Pool, call};
 use crate::codec::Writer;
 use crate::error::{Error, Kind, Result};
+use crate::session;
+use crate::sys::memory::forked;
 use crate::task::{self, Items, Task};
 
 type Source<'i> = Box<dyn FnMut(&mut Writer<'_>) -> Result<bool> + 'i>;
@@ -35,6 +37,8 @@ pub(crate) struct Stream<'i, O> {
     early: BTreeMap<u64, (u32, What)>,
     held: u64,
     ready: VecDeque<(u64, Result<O>)>,
+    /// The input was slow when it was last asked.
+    slow: bool,
     done: bool,
 }
 
@@ -66,10 +70,11 @@ where
         early: BTreeMap::new(),
         held: 0,
         ready: VecDeque::new(),
+        slow: false,
         done: false,
     };
     let demand = shared.lock().core.stream_demand(stream.ticket, 0, 0);
-    stream.feed.feed(shared, stream.ticket, demand)?;
+    stream.pull(demand)?;
     shared.leave_to_keeper(shared.lock());
     Ok(stream)
 }
@@ -77,8 +82,8 @@ where
 impl<O> Stream<'_, O> {
     /// The next value; `Err` when it is not there at the deadline.
     fn next(&mut self, deadline: Option<Instant>) -> Result<Option<(u64, Result<O>)>> {
-        if crate::sys::memory::forked() {
-            return Err(crate::session::forked());
+        if forked() {
+            return Err(session::forked());
         }
         let shared = Arc::clone(&self.pool.inner.shared);
         let ticket = self.ticket;
@@ -116,8 +121,21 @@ impl<O> Stream<'_, O> {
                 self.take(delivery);
             }
             self.done = done;
-            self.feed.feed(&shared, ticket, demand)?;
+            // A slow input is not asked while there are values to give.
+            if !self.slow || self.ready.is_empty() {
+                self.pull(demand)?;
+            }
         }
+    }
+
+    fn pull(&mut self, demand: Demand) -> Result<()> {
+        let begun = Instant::now();
+        self.feed
+            .feed(&self.pool.inner.shared, self.ticket, demand)?;
+        if demand.items > 0 {
+            self.slow = begun.elapsed() > PATIENCE;
+        }
+        Ok(())
     }
 
     fn take(&mut self, delivery: Delivery) {
@@ -158,7 +176,7 @@ impl<O> Stream<'_, O> {
 
 impl<O> Drop for Stream<'_, O> {
     fn drop(&mut self) {
-        if crate::sys::memory::forked() {
+        if forked() {
             return;
         }
         let shared = &self.pool.inner.shared;

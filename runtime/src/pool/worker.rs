@@ -18,6 +18,7 @@ use crate::heap::{Block, Heap};
 use crate::process::record::Record;
 use crate::session::Session;
 use crate::sys::clock;
+use crate::sys::points::stored;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
 /// A step of a job that took less than this is doubled, one that took more than the other halved.
@@ -360,7 +361,9 @@ impl Worker {
                     }
                 };
                 let late = reducer.is_none() && now.saturating_sub(begun) > OVERRUN_NS;
-                if failed.is_some() || late || at == job.to || out.len > OUT_LIMIT {
+                // A fold gives one value a step: the next, where each item is timed by itself, goes out by itself.
+                let full = reducer.is_some() || out.len > OUT_LIMIT;
+                if failed.is_some() || late || at == job.to || full {
                     break (failed, late);
                 }
             };
@@ -399,6 +402,7 @@ impl Worker {
                 // The next item may take long.
                 self.ring_if(false);
                 mail.progress().store(u64::from(at), Ordering::Release);
+                stored("progress");
             }
             if at < job.to && late {
                 self.publish(Note {

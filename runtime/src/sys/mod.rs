@@ -6,6 +6,7 @@ pub(crate) mod clock;
 pub(crate) mod futex;
 pub(crate) mod lifeline;
 pub(crate) mod memory;
+pub(crate) mod points;
 pub(crate) mod program;
 pub(crate) mod robust;
 pub(crate) mod signal;

@@ -21,7 +21,7 @@ pub(crate) use encode::{
     decode_output, decode_outputs, encode_input, encode_item, input_hint, item_hint,
 };
 pub use input::{IntoArg, IntoInput, Items};
-pub(crate) use panic::install_panic_hook;
+pub(crate) use panic::{install_panic_hook, panicked};
 pub use params::ParamTuple;
 pub(crate) use params::{ParamsCodec, Refs};
 pub use reduce::Reducer;

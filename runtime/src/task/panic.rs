@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_h
 use std::sync::{Mutex, Once, OnceLock, PoisonError, TryLockError};
 
 use super::report::Report;
+use crate::error::Error;
 
 /// What the hook saw of a panic.
 struct Note {
@@ -106,6 +107,11 @@ pub(super) fn report_of(payload: Box<dyn Any + Send>) -> Report {
             backtrace: None,
         },
     }
+}
+
+/// The error of a panic that was caught in this process.
+pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Error {
+    report_of(payload).into()
 }
 
 /// The frames between the panic and the trampoline: what is above and below is std's and ours. All of them where those

@@ -12,6 +12,7 @@ use super::report::Report;
 use super::{Codec, ParamsCodec, ResultTag, Task, panic};
 use crate::codec::{Reader, Writer};
 use crate::error::Error;
+use crate::sys::points::stored;
 
 /// Items of one task that stand one after another in one message.
 pub(crate) struct Batch<'b, 'm, 's> {
@@ -117,6 +118,7 @@ fn items<T: Task, C: Codec<T>, G: ResultTag<T>, const FRAMED: bool>(
             out: out.len(),
         };
         progress.store(u64::from(at) + 1, Ordering::Release);
+        stored("progress");
     }
     batch.args = args;
     Ok(())
@@ -164,6 +166,7 @@ fn fold_with<T: Task, C: Codec<T>, G: ResultTag<T>>(
                 }
                 *at += 1;
                 batch.progress.store(u64::from(*at), Ordering::Release);
+                stored("progress");
             }
             Ok(())
         }))
