@@ -159,7 +159,10 @@ pub fn run() -> mp::Result<()> {
             return Ok(());
         }
         how => {
-            drop(Process::new(be, how.trim_end_matches(" and exit")).start()?);
+            // After a panic, too, `mp::main!` waits for children that are no daemons.
+            let daemon = how.ends_with("and panic");
+            let how = how.split(" and ").next().unwrap_or_default();
+            drop(Process::new(be, how).daemon(daemon).start()?);
         }
     }
     say_ready();
