@@ -72,6 +72,8 @@ struct Sent {
     /// How the results of the job are laid out, for the salvage.
     task: u32,
     flags: u32,
+    /// It is one item: a result without constant size has no frame, and no length until it is published.
+    lone: bool,
 }
 
 impl Local {
@@ -349,6 +351,7 @@ impl Worker {
         let count = (reached - from) as usize;
         let (len, flags) = match entry.fixed_out() {
             Some(size) => (size.checked_mul(count)?, 0),
+            None if sent.lone => return None,
             None => (room, FRAMED),
         };
         if len > room {
@@ -387,6 +390,7 @@ impl Worker {
                 recalled: false,
                 task,
                 flags,
+                lone: part.to - part.from == 1,
             });
         }
     }

@@ -29,9 +29,10 @@ fn plus_one(x: u64) -> u64 {
     x + 1
 }
 
+/// Too long for a slot.
 #[mp::task]
 fn text(x: u64) -> String {
-    (x + 1).to_string()
+    format!("{:100}", x + 1)
 }
 
 #[mp::task]
@@ -68,9 +69,9 @@ fn chunks(pool: &Pool, timeout: Option<Duration>, size: usize) -> Result<Results
     on.try_map(0..ITEMS)
 }
 
-fn texts(pool: &Pool, timeout: Option<Duration>) -> Result<Results> {
-    let on = on(pool, text, timeout).chunk_size(3);
-    let number = |result: Result<String>| Ok(result?.parse().unwrap_or(0));
+fn texts(pool: &Pool, timeout: Option<Duration>, size: usize) -> Result<Results> {
+    let on = on(pool, text, timeout).chunk_size(size);
+    let number = |result: Result<String>| Ok(result?.trim().parse().unwrap_or(0));
     Ok(on.try_map(0..ITEMS)?.into_iter().map(number).collect())
 }
 
@@ -133,10 +134,11 @@ fn again(item: Option<usize>) -> Error {
     Error::new(crate::error::Kind::Died, "in a fold").with_item(item.unwrap_or(0) as u64)
 }
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("single", |pool, timeout| chunks(pool, timeout, 1)),
     ("chunks", |pool, timeout| chunks(pool, timeout, 3)),
-    ("texts", texts),
+    ("texts", |pool, timeout| texts(pool, timeout, 3)),
+    ("single texts", |pool, timeout| texts(pool, timeout, 1)),
     ("blocks", blocks),
     ("failures", failures),
     ("sleepy", sleepy),
