@@ -61,6 +61,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         what: "CPU-bound tasks of 2 ms, 2 workers against 1",
         unit: "×",
     },
+    Workload {
+        name: "W20",
+        what: "faults: a worker is killed, a deadline passes, an item is cancelled; pool of 1",
+        unit: "ms",
+    },
 ];
 
 /// No case may take longer than this, in seconds; then the whole bench is ended.

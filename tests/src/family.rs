@@ -159,10 +159,8 @@ pub fn run() -> mp::Result<()> {
             return Ok(());
         }
         how => {
-            // After a panic, too, `mp::main!` waits for children that are no daemons.
-            let daemon = how.ends_with("and panic");
             let how = how.split(" and ").next().unwrap_or_default();
-            drop(Process::new(be, how).daemon(daemon).start()?);
+            drop(Process::new(be, how).start()?);
         }
     }
     say_ready();

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod calls;
+mod faults;
 mod map;
 mod start;
 
@@ -19,6 +20,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W5r" => bulk::results(scale),
         "W9" => start::idle(),
         "W10" => map::busy(scale),
+        "W20" => faults::all(scale),
         _ => Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ mod armed {
     static LEFT: AtomicU64 = AtomicU64::new(0);
     static ORDER: Mutex<Option<(Signal, PathBuf)>> = Mutex::new(None);
 
-    /// Sends this process the signal behind its `count`-th store from now on, and says in the file which that was.
+    /// Sends this process the signal behind its `count`-th store from now on, and says in the file who that was, and where.
     pub(crate) fn arm(count: u64, signal: Signal, file: PathBuf) {
         *ORDER.lock().unwrap_or_else(PoisonError::into_inner) = Some((signal, file));
         LEFT.store(count, Ordering::SeqCst);
@@ -32,7 +32,10 @@ mod armed {
         }
         let order = ORDER.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((signal, file)) = order {
-            let _ = std::fs::write(file, what);
+            // Whole or not at all.
+            let draft = file.with_extension("draft");
+            let _ = std::fs::write(&draft, format!("{} {what}", getpid()));
+            let _ = std::fs::rename(draft, file);
             // Sent to oneself, it is delivered before this returns.
             let _ = kill(getpid(), signal);
         }

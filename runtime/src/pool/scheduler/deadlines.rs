@@ -21,6 +21,8 @@ pub(crate) enum At {
     Nothing,
     /// It is on this item since then.
     Item { job: JobId, item: u32, since: u64 },
+    /// It is just getting from one item of its first part to this one: a moment, unless it is stopped there.
+    Between { job: JobId, item: u32 },
 }
 
 /// Why a worker is to be ended.
@@ -99,16 +101,28 @@ impl Scheduler {
                 };
                 self.cut(index, doom);
             }
-            At::Item { job, item, since } => {
-                if job != head.job || !(head.from..head.to).contains(&item) {
-                    return self.set_timer(index, self.now + SOON_NS);
-                }
+            At::Item { job, item, since }
+                if job == head.job && (head.from..head.to).contains(&item) =>
+            {
                 let end = since.saturating_add(timeout);
                 if end > self.now {
                     return self.set_timer(index, end);
                 }
-                let late = true;
-                self.doom(index, job, Some(item), late, grace);
+                self.doom(index, job, Some(item), true, grace);
+            }
+            // Behind an item we know the end of, or between two.
+            At::Item { job, item, .. } | At::Between { job, item } => {
+                // As long as it gets on it is well; where it does not, the time runs from the first look.
+                let since = match self.workers[index].between {
+                    Some((known, at, since)) if (known, at) == (job, item) => since,
+                    _ => self.now,
+                };
+                self.workers[index].between = Some((job, item, since));
+                if self.now.saturating_sub(since) < timeout {
+                    return self.set_timer(index, self.now + SOON_NS);
+                }
+                let item = item.clamp(head.from, head.to - 1);
+                self.doom(index, head.job, Some(item), true, grace);
             }
         }
     }

@@ -33,6 +33,8 @@ pub(super) struct Worker {
     pub(super) evicting: Option<JobId>,
     /// When to look whether its time is up.
     pub(super) timer: Option<u64>,
+    /// Between which items it was seen last, and since when.
+    pub(super) between: Option<(JobId, u32, u64)>,
     /// How many items it was sent.
     pub(super) served: u32,
     /// It is leaving because it has served its time; another takes its place.
@@ -91,6 +93,7 @@ impl Worker {
             doom: None,
             evicting: None,
             timer: None,
+            between: None,
             served: 0,
             recycling: false,
         }

@@ -29,9 +29,10 @@ fn plus_one(x: u64) -> u64 {
     x + 1
 }
 
+/// Too long for a slot.
 #[mp::task]
 fn text(x: u64) -> String {
-    (x + 1).to_string()
+    format!("{:100}", x + 1)
 }
 
 #[mp::task]
@@ -68,9 +69,9 @@ fn chunks(pool: &Pool, timeout: Option<Duration>, size: usize) -> Result<Results
     on.try_map(0..ITEMS)
 }
 
-fn texts(pool: &Pool, timeout: Option<Duration>) -> Result<Results> {
-    let on = on(pool, text, timeout).chunk_size(3);
-    let number = |result: Result<String>| Ok(result?.parse().unwrap_or(0));
+fn texts(pool: &Pool, timeout: Option<Duration>, size: usize) -> Result<Results> {
+    let on = on(pool, text, timeout).chunk_size(size);
+    let number = |result: Result<String>| Ok(result?.trim().parse().unwrap_or(0));
     Ok(on.try_map(0..ITEMS)?.into_iter().map(number).collect())
 }
 
@@ -133,10 +134,11 @@ fn again(item: Option<usize>) -> Error {
     Error::new(crate::error::Kind::Died, "in a fold").with_item(item.unwrap_or(0) as u64)
 }
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("single", |pool, timeout| chunks(pool, timeout, 1)),
     ("chunks", |pool, timeout| chunks(pool, timeout, 3)),
-    ("texts", texts),
+    ("texts", |pool, timeout| texts(pool, timeout, 3)),
+    ("single texts", |pool, timeout| texts(pool, timeout, 1)),
     ("blocks", blocks),
     ("failures", failures),
     ("sleepy", sleepy),
@@ -151,18 +153,19 @@ struct Explorer {
 }
 
 impl Explorer {
-    fn new(workers: usize, signal: Signal) -> Result<Self> {
-        let file = std::env::temp_dir().join(format!("mp-explorer-{}", std::process::id()));
+    fn new(name: &str, workers: usize, signal: Signal) -> Result<Self> {
+        let file = std::env::temp_dir().join(format!("mp-explorer-{}-{name}", std::process::id()));
         let _ = std::fs::remove_file(&file);
         let pool = Pool::builder().workers(workers).build()?;
         Ok(Explorer { pool, signal, file })
     }
 
-    /// The store behind which the armed worker was hit.
-    fn fired(&self) -> Option<String> {
-        let point = std::fs::read_to_string(&self.file).ok()?;
+    /// Which worker was hit, and behind which store.
+    fn fired(&self) -> Option<(u32, String)> {
+        let told = std::fs::read_to_string(&self.file).ok()?;
         let _ = std::fs::remove_file(&self.file);
-        Some(point)
+        let (pid, point) = told.split_once(' ')?;
+        Some((pid.parse().ok()?, point.to_owned()))
     }
 
     /// Runs the scenario over and over, hit at one store after the other; gives how many there were.
@@ -171,12 +174,12 @@ impl Explorer {
             let order = (count, self.signal as i32, self.file.as_path());
             let armed = on(&self.pool, arm, timeout).apply(order);
             let results = scenario(&self.pool, timeout)?;
-            let Some(point) = self.fired() else {
+            let Some((pid, point)) = self.fired() else {
                 return Ok(count);
             };
             let place = format!("{name}, hit behind store {count} ({point})");
             self.judge(&place, &point, armed, results);
-            self.end_the_stopped();
+            self.end_the_stopped(pid);
             let after = self.pool.map(plus_one, 0..ITEMS)?;
             assert!(
                 after.iter().zip(1..).all(|(value, x)| *value == x),
@@ -216,33 +219,55 @@ impl Explorer {
     }
 
     /// A worker that was stopped where no deadline runs is ended now.
-    fn end_the_stopped(&self) {
+    fn end_the_stopped(&self, pid: u32) {
         if self.signal == Signal::SIGSTOP {
-            for pid in self.pool.worker_pids() {
-                let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-                if stat.contains(") T ") {
-                    let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
-                }
+            // Where it was late to stop it may not have begun to.
+            while matches!(state(pid), Some('R' | 'S')) {
+                std::thread::sleep(Duration::from_micros(50));
             }
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
         }
     }
 }
 
+/// What the process is doing, as `/proc` has it.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 impl Drop for Explorer {
     fn drop(&mut self) {
+        // One of them may be armed still, and would be hit while it ends.
+        for pid in self.pool.worker_pids() {
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+        }
         let _ = std::fs::remove_file(&self.file);
     }
 }
 
 fn explore_all(workers: usize, signal: Signal, timeout: Option<Duration>) -> Result<()> {
-    for (name, scenario) in SCENARIOS {
+    let explore = |(name, scenario): (&'static str, Scenario)| {
         let begun = Instant::now();
-        let explorer = Explorer::new(workers, signal)?;
+        let explorer = Explorer::new(name, workers, signal)?;
         let stores = explorer.explore(name, scenario, timeout)?;
         println!("{name}: {stores} stores, {:?}", begun.elapsed());
         assert!(stores > 20, "{name}: only {stores} stores");
+        Ok(())
+    };
+    if signal == Signal::SIGKILL {
+        return SCENARIOS.into_iter().try_for_each(explore);
     }
-    Ok(())
+    // Most of the time is spent waiting for deadlines.
+    std::thread::scope(|scope| {
+        let threads = SCENARIOS.map(|scenario| scope.spawn(move || explore(scenario)));
+        threads
+            .into_iter()
+            .try_for_each(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+    })
 }
 
 #[mp::test(timeout = "120s")]
@@ -255,9 +280,9 @@ fn killed_behind_every_store_of_timed_items() -> Result<()> {
     explore_all(1, Signal::SIGKILL, Some(Duration::from_secs(50)))
 }
 
-#[mp::test(timeout = "120s")]
+#[mp::test(timeout = "60s")]
 fn stopped_behind_every_store() -> Result<()> {
-    explore_all(2, Signal::SIGSTOP, Some(Duration::from_millis(20)))
+    explore_all(2, Signal::SIGSTOP, Some(Duration::from_millis(80)))
 }
 
 #[mp::test]
