@@ -9,9 +9,11 @@
 use std::ffi::{CString, c_char, c_int};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
@@ -26,6 +28,9 @@ use crate::task::{self, Batch, MainReturn, Report, Stop};
 
 /// A worker's core file is no larger than this; the heap is never in it.
 const CORE_LIMIT: u64 = 64 << 20;
+
+/// How long the end of a parent may take to be seen by a child that has other signs of it.
+const ORPHANED: Duration = Duration::from_secs(1);
 
 /// What `mp::main!` expands to: the child's work in a child, `main` in the root.
 pub fn run_main<R: MainReturn>(main: impl FnOnce() -> R) -> ExitCode {
@@ -115,7 +120,7 @@ extern "C" fn takeover(argc: c_int, argv: *const *const c_char, envp: *const *co
     program::run_constructors_behind(takeover, argc, argv, envp);
     signal::ignore_sigpipe();
     // A panic must not leave a constructor.
-    let done = std::panic::catch_unwind(|| {
+    let done = catch_unwind(|| {
         program::remove_variable(VARIABLE);
         if let Some(order) = order {
             be_child(&order, true);
@@ -173,12 +178,20 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     let heap = heap::attach(heap, order.slot.index, order.slot.generation);
     if heap.is_err() {
         // The slot of an orphan may be another's by now.
-        lifeline::leave_if_orphaned(&lifeline);
+        lifeline::leave_if_orphaned(&lifeline, ORPHANED);
     }
     let heap = heap?;
-    // Before the lifeline is armed: whoever buries the parent counts on it (see `process::graves`).
+    // Before anything else: whoever buries the parent counts on it (see `process::graves`).
     let slot = heap.processes().slot(order.slot)?;
-    slot.pid.store(std::process::id(), Ordering::Release);
+    let pid = std::process::id();
+    if slot
+        .pid
+        .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed)
+        .is_err()
+    {
+        lifeline::leave_if_orphaned(&lifeline, ORPHANED);
+        return Err(Error::new(Kind::Protocol, "the child's slot is taken"));
+    }
     let armed =
         lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
     // Open as long as the process: its close would disarm it.

@@ -123,6 +123,13 @@ fn open_root() -> Result<&'static Session, Error> {
             ),
         ));
     }
+    if program::is_privileged() {
+        return Err(Error::new(
+            Kind::Usage,
+            "this program runs with more rights than its caller has (set-user-id or the like): \
+             it would not believe what its children are told, so it starts none",
+        ));
+    }
     if !program::is_in_executable() {
         return Err(Error::new(
             Kind::Usage,

@@ -499,7 +499,13 @@ fn a_copy_made_by_fork_is_refused_and_harms_nothing() -> mp::Result<()> {
             && mp::active_children().is_empty()
     });
     assert!(refused, "a call in the copy went through, or panicked");
-    let refused = in_a_copy(|| forked(pool.join().err()));
+    let refused = in_a_copy(|| {
+        pool.kill();
+        !pool.shutdown(Duration::ZERO)
+            && forked(pool.join().err())
+            && forked(pool.join_timeout(Duration::ZERO).err())
+            && forked(pool.resize(1).err())
+    });
     assert!(refused, "a copy joined the pool");
     let refused = in_a_copy(|| {
         let taken = forked(handle.get_timeout(Duration::ZERO).err());

@@ -54,6 +54,17 @@ fn every_form_of_main() {
     }
 }
 
+#[test]
+fn bodies_of_main() {
+    for (program, said) in [
+        (env!("CARGO_BIN_EXE_form_statements"), "statements: ok"),
+        (env!("CARGO_BIN_EXE_form_whole"), "whole: ok"),
+        (env!("CARGO_BIN_EXE_form_exit"), "exit: ok"),
+    ] {
+        assert_eq!(run(program, |_| ()), said);
+    }
+}
+
 /// A directory of this test's own, taken away again.
 struct Directory(PathBuf);
 

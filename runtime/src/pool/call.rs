@@ -260,6 +260,7 @@ pub(crate) fn apply_async<T: Task>(
     options: &Options,
     input: &T::Input<'_>,
 ) -> Result<Handle<T::Output>> {
+    shared.need_keeper()?;
     let ticket = begin::<T>(shared, options, input, false)?;
     shared.leave_to_keeper(shared.lock());
     let decode = Decode::One(value::<T>);
@@ -302,6 +303,7 @@ fn feed_all<'a, T: Task, I: Items<T::Params<'a>>>(
     items: I,
     ready: Ready,
 ) -> Result<Ticket> {
+    shared.need_keeper()?;
     let items = items.into_items();
     let spec = options.spec::<T>(expected(items.size_hint()), false);
     let encoder = Encoder::of::<T>(None)?;

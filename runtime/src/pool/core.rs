@@ -67,9 +67,9 @@ pub(crate) struct Core {
     lost: Option<Error>,
     /// Why no worker could be started.
     unstartable: Option<String>,
-    /// Why the last worker could not be initialised, and whether it said so itself.
+    /// Why the last worker could not be initialised, and which of those that are about to end have said so themselves.
     unfit: Option<Error>,
-    unfit_told: bool,
+    unfit_told: Vec<WorkerId>,
     wakes: Vec<Wake>,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
@@ -110,7 +110,7 @@ impl Core {
             lost: None,
             unstartable: None,
             unfit: None,
-            unfit_told: false,
+            unfit_told: Vec::new(),
             wakes: Vec::new(),
             callbacks: VecDeque::new(),
             unattended: 0,
@@ -239,7 +239,7 @@ impl Core {
                     error = error.with_worker(who.name).with_pid(who.pid);
                 }
                 self.unfit = Some(self.engine.unfit(error));
-                self.unfit_told = true;
+                self.unfit_told.push(worker);
             }
             Event::Nonsense { worker } => self.scheduler.nonsense(worker),
             Event::Lost {
@@ -250,7 +250,10 @@ impl Core {
             } => {
                 if unready {
                     // It has told why, or its death tells.
-                    if !std::mem::take(&mut self.unfit_told) {
+                    let told = self.unfit_told.iter().position(|told| *told == worker);
+                    if let Some(told) = told {
+                        self.unfit_told.swap_remove(told);
+                    } else {
                         let text = "a worker died in its initializer";
                         let error = self.engine.unfit(error);
                         self.unfit = Some(Error::new(error.kind(), text).with_source(error));

@@ -5,6 +5,7 @@
 //! pool's one keeper thread leads; any thread that waits takes over from it, so that no result passes through two threads on
 //! the hot path. The keeper is started when it is first needed.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use super::core::{Core, State, Ticket};
 use super::engine::End;
 use super::mail::Bell;
+use crate::error::{Error, Result};
+use crate::sys::memory::forked;
 use crate::sys::{clock, signal};
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
@@ -264,23 +267,39 @@ impl Shared {
         }
     }
 
-    /// After work was given to the pool that no thread waits for.
-    pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
-        let unattended = lead.leader == Leader::Nobody;
+    /// Starts the keeper, before work is given to the pool that no thread waits for.
+    pub(crate) fn need_keeper(self: &Arc<Self>) -> Result<()> {
+        if self.keeper.get().is_some() {
+            return Ok(());
+        }
         // Under the lock: two threads that come here at once must not start two keepers.
+        let lead = self.lock();
+        let started = self.start_keeper();
+        self.unlock(lead);
+        started.map_err(|cause| {
+            Error::system("cannot start the thread that keeps a pool going", cause)
+        })
+    }
+
+    fn start_keeper(self: &Arc<Self>) -> io::Result<()> {
         if self.keeper.get().is_none() {
             let shared = Arc::clone(self);
-            let started = signal::start_without_signals(|| {
+            let handle = signal::start_without_signals(|| {
                 thread::Builder::new()
                     .name("mp-keeper".into())
                     .stack_size(256 * 1024)
                     .spawn(move || shared.keep())
-            });
-            // Without one the work is with the workers all the same; whoever asks for it next drives it.
-            if let Ok(handle) = started {
-                let _ = self.keeper.set(handle.thread().clone());
-            }
+            })?;
+            let _ = self.keeper.set(handle.thread().clone());
         }
+        Ok(())
+    }
+
+    /// After work was given to the pool that no thread waits for.
+    pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
+        let unattended = lead.leader == Leader::Nobody;
+        // Without one the work is with the workers all the same; whoever asks for it next drives it.
+        let _ = self.start_keeper();
         self.unlock(lead);
         if unattended {
             self.wake_keeper();
@@ -354,6 +373,10 @@ impl Shared {
 
     /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
     pub(crate) fn stop(&self, grace: Duration, how: End) {
+        if forked() {
+            // The workers are the original's.
+            return;
+        }
         {
             let mut lead = self.lock();
             if lead.core.state == State::Stopped {

@@ -218,6 +218,8 @@ impl<O> Handle<O> {
         if let Place::Slot(slot) = &self.place {
             return slot.poll(waker);
         }
+        // Cloning a waker is the user's code: not under the lock.
+        let waker = waker.clone();
         let mut lead = self.shared.lock();
         lead.core.pump();
         if lead
@@ -228,7 +230,7 @@ impl<O> Handle<O> {
             self.shared.unlock(lead);
             return true;
         }
-        lead.core.set_waker(self.ticket, waker.clone());
+        lead.core.set_waker(self.ticket, waker);
         self.shared.leave_to_keeper(lead);
         false
     }

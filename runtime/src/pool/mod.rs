@@ -111,6 +111,9 @@ impl Pool {
     /// # Errors
     /// The number makes no sense (`is_usage`), or the pool is closed.
     pub fn resize(&self, workers: usize) -> Result<()> {
+        if forked() {
+            return Err(session::forked());
+        }
         let most = builder::MAX_WORKERS;
         if !(1..=most).contains(&workers) {
             return Err(Error::new(
@@ -398,16 +401,12 @@ impl Pool {
     /// Ends the pool at once: what is queued or running is called off (`is_cancelled`), the workers get SIGTERM and, 0.5 s
     /// later, SIGKILL. Python's `terminate`. From any thread, from a callback, and again.
     pub fn terminate(&self) {
-        if !forked() {
-            self.inner.shared.stop(Duration::ZERO, End::Terminate);
-        }
+        self.inner.shared.stop(Duration::ZERO, End::Terminate);
     }
 
     /// As [`terminate`](Self::terminate), with SIGKILL at once.
     pub fn kill(&self) {
-        if !forked() {
-            self.inner.shared.stop(Duration::ZERO, End::Kill);
-        }
+        self.inner.shared.stop(Duration::ZERO, End::Kill);
     }
 }
 

@@ -5,9 +5,9 @@
 //! all of its descendants are gone. Each grave waits for that; it is looked at when the next child is started or buried.
 //!
 //! Words of the process table that are used here: `spare[0]` of a process is 1 before it takes a slot for its first child;
-//! the `pid` of a slot is 0 until its process has written it. A process does that before it arms its lifeline, and ends there
-//! if its parent is gone: so one that has written nothing by the time its parent is known to be gone will do no more, if it
-//! exists at all.
+//! the `pid` of a slot is 0 until its process enters it, by a compare-and-swap and before anything else. Whoever buries the
+//! parent of one that has not done so puts [`NOBODY`] there in the same way: the process, if there is one, then finds its
+//! place taken, and ends.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 use crate::heap::{Heap, SlotId};
 use crate::sys::child;
+
+/// In the `pid` of a slot: it is too late to come to life.
+const NOBODY: u32 = u32::MAX;
 
 struct Grave {
     slot: SlotId,
@@ -150,12 +153,15 @@ impl Grave {
 
     /// Finds out which process the slot has.
     fn look(&mut self, heap: &Heap) {
-        let pid = match heap.processes().slot(self.slot) {
-            Ok(slot) => slot.pid.load(Ordering::Acquire),
-            Err(_) => 0,
+        let Ok(slot) = heap.processes().slot(self.slot) else {
+            self.end = End::Certain;
+            return;
         };
-        self.end = match pid {
-            0 => End::Certain,
+        let entered = slot
+            .pid
+            .compare_exchange(0, NOBODY, Ordering::AcqRel, Ordering::Acquire);
+        self.end = match entered.unwrap_or_else(|pid| pid) {
+            0 | NOBODY => End::Certain,
             pid => match child::open(pid) {
                 Ok(Some(pidfd)) => End::At(pidfd),
                 Ok(None) => End::Certain,

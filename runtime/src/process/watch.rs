@@ -18,6 +18,8 @@ struct Watcher {
     epoll: Epoll,
     next: AtomicU64,
     watched: Mutex<HashMap<u64, (Arc<AtomicBool>, Call)>>,
+    /// Its descriptor was closed under it.
+    over: AtomicBool,
 }
 
 static WATCHER: OnceLock<Arc<Watcher>> = OnceLock::new();
@@ -33,8 +35,9 @@ impl Watcher {
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Ok(count) => count,
                 Err(nix::errno::Errno::EINTR) => continue,
-                // Only a descriptor closed by somebody else can bring us here: there is nothing left to wait on.
-                Err(_) => return,
+                // Only a descriptor closed by somebody else can bring us here: there is nothing left to wait on, so whoever
+                // waits is told to look for itself.
+                Err(_) => return self.give_up(),
             };
             for event in &events[..count] {
                 if let Some((fired, call)) = self.watched().get(&event.data()) {
@@ -42,6 +45,16 @@ impl Watcher {
                     call();
                 }
             }
+        }
+    }
+}
+
+impl Watcher {
+    fn give_up(&self) {
+        self.over.store(true, Ordering::Release);
+        for (fired, call) in self.watched().values() {
+            fired.store(true, Ordering::Release);
+            call();
         }
     }
 }
@@ -60,6 +73,7 @@ fn watcher() -> io::Result<&'static Watcher> {
         epoll,
         next: AtomicU64::new(0),
         watched: Mutex::default(),
+        over: AtomicBool::new(false),
     });
     let run = Arc::clone(&watcher);
     signal::start_without_signals(|| {
@@ -88,6 +102,11 @@ pub(crate) struct Watch {
 pub(crate) fn watch(pidfd: &OwnedFd, call: Call) -> io::Result<Watch> {
     let watcher = watcher()?;
     let key = watcher.next.fetch_add(1, Ordering::Relaxed);
+    if watcher.over.load(Ordering::Acquire) {
+        return Err(io::Error::other(
+            "the descriptor that watches processes was closed by other code",
+        ));
+    }
     let fired = Arc::new(AtomicBool::new(false));
     watcher.watched().insert(key, (Arc::clone(&fired), call));
     let watch = Watch {

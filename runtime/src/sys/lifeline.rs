@@ -8,6 +8,9 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Once;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use super::memory;
 
@@ -24,10 +27,42 @@ impl Lifeline {
     pub(crate) fn new() -> io::Result<Self> {
         let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         // Never 0, 1 or 2, which a program may have closed: the child would not believe such a number.
+        let (read, write) = (memory::raise(read), memory::raise(write));
+        close_in_copies(write.as_raw_fd());
         Ok(Lifeline {
-            read: memory::raise(read),
-            _write: memory::raise(write),
+            read,
+            _write: write,
         })
+    }
+}
+
+/// The write ends of this process: its session's, and that of a test harness.
+static WRITE_ENDS: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
+
+/// A copy of this process that the user makes by `fork` must not hold the line: the children live with the parent that
+/// started them.
+fn close_in_copies(write: RawFd) {
+    extern "C" fn in_the_copy() {
+        for end in &WRITE_ENDS {
+            let fd = end.swap(-1, Ordering::Relaxed);
+            if fd >= 0 {
+                // SAFETY: the copy's own descriptor, of which nobody makes use there; close is async-signal-safe.
+                unsafe { libc::close(fd) };
+            }
+        }
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler only closes descriptors. A refusal (no memory) leaves the copy with the line, no more.
+        unsafe { libc::pthread_atfork(None, None, Some(in_the_copy)) };
+    });
+    for end in &WRITE_ENDS {
+        if end
+            .compare_exchange(-1, write, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            return;
+        }
     }
 }
 
@@ -48,12 +83,12 @@ pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
             return Err(io::Error::last_os_error());
         }
     }
-    leave_if_orphaned(&own);
+    leave_if_orphaned(&own, Duration::ZERO);
     Ok(own)
 }
 
-/// Ends this process, without a word, if its parent is gone.
-pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
+/// Ends this process, without a word, if its parent is gone, or is seen to be within `patience`.
+pub(crate) fn leave_if_orphaned(read: &OwnedFd, patience: Duration) {
     let mut poll = libc::pollfd {
         fd: read.as_raw_fd(),
         events: libc::POLLIN,
@@ -61,7 +96,7 @@ pub(crate) fn leave_if_orphaned(read: &OwnedFd) {
     };
     // SAFETY: one pollfd of ours; nothing of this process has begun that would have to be ended in order.
     unsafe {
-        if libc::poll(&mut poll, 1, 0) > 0 {
+        if libc::poll(&mut poll, 1, patience.as_millis() as libc::c_int) > 0 {
             libc::_exit(1);
         }
     }

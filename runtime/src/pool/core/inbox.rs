@@ -1,6 +1,7 @@
 //! Where the deliveries of a call wait for its owner, and what owner and pool say to each other.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread::Thread;
 
@@ -143,13 +144,17 @@ pub(crate) struct Ticket {
 pub(crate) enum Wake {
     Thread(Thread),
     Waker(Waker),
+    /// Nobody is woken by this one any more; it is dropped where no lock is held.
+    Forget(Waker),
 }
 
 impl Wake {
     pub(crate) fn fire(self) {
         match self {
             Wake::Thread(thread) => thread.unpark(),
-            Wake::Waker(waker) => waker.wake(),
+            // A waker is the user's code: what it does to itself is no business of the pool.
+            Wake::Waker(waker) => drop(catch_unwind(AssertUnwindSafe(|| waker.wake()))),
+            Wake::Forget(waker) => drop(catch_unwind(AssertUnwindSafe(|| drop(waker)))),
         }
     }
 }

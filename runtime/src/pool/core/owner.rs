@@ -25,8 +25,8 @@ impl Core {
                 "the pool is closed: it takes no more work",
             ));
         }
-        if self.unstartable.is_some() || self.scheduler.is_hopeless() {
-            // What could not be started then may be now.
+        if self.unstartable.is_some() || self.scheduler.is_short() {
+            // What could not be started then, or died again and again, may live now.
             self.unstartable = None;
             self.scheduler.resize(self.scheduler.target());
             self.act();
@@ -134,6 +134,12 @@ impl Core {
             Ok(job) => job,
             Err(error) => {
                 free(self.heap, block);
+                if self.state == State::Stopped {
+                    return Err(Error::new(
+                        Kind::Cancelled,
+                        "the pool was ended before all of the input was taken",
+                    ));
+                }
                 return Err(error);
             }
         };
@@ -218,12 +224,17 @@ impl Core {
     }
 
     pub(super) fn drop_inbox(&mut self, inbox: u32) {
-        if let Some(Inbox { mut deliveries, .. }) = self.inboxes[inbox as usize].take()
-            && self.spare.len() < 16
-            && deliveries.capacity() <= 1024
-        {
-            deliveries.clear();
-            self.spare.push(deliveries);
+        if let Some(gone) = self.inboxes[inbox as usize].take() {
+            let Inbox {
+                mut deliveries,
+                waker,
+                ..
+            } = gone;
+            self.wakes.extend(waker.map(Wake::Forget));
+            if self.spare.len() < 16 && deliveries.capacity() <= 1024 {
+                deliveries.clear();
+                self.spare.push(deliveries);
+            }
         }
         self.free.push(inbox);
     }
@@ -274,7 +285,8 @@ impl Core {
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
         if let Some(inbox) = self.inbox(ticket) {
-            inbox.waker = Some(waker);
+            let before = inbox.waker.replace(waker);
+            self.wakes.extend(before.map(Wake::Forget));
         }
     }
 

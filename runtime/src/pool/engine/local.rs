@@ -69,10 +69,9 @@ struct Sent {
     seq: u32,
     part: Part,
     recalled: bool,
-    /// How the results of the job are laid out, for the salvage.
+    /// How the results of the job are laid out, for the salvage: those of a lone item stand without a frame.
     task: u32,
     flags: u32,
-    /// It is one item: a result without constant size has no frame, and no length until it is published.
     lone: bool,
 }
 
@@ -351,6 +350,7 @@ impl Worker {
         let count = (reached - from) as usize;
         let (len, flags) = match entry.fixed_out() {
             Some(size) => (size.checked_mul(count)?, 0),
+            // How long a lone value is was never said: it is lost with its worker.
             None if sent.lone => return None,
             None => (room, FRAMED),
         };
@@ -496,10 +496,12 @@ impl Engine for Local {
         let job = sent.part.job;
         match worker.mail.began() {
             Some((seq, item, since)) if seq == sent.seq => At::Item { job, item, since },
-            _ => {
-                let item = u32::try_from(worker.mail.remains().0).unwrap_or(u32::MAX);
-                At::Between { job, item }
-            }
+            // Between two items.
+            _ => At::Item {
+                job,
+                item: u32::MAX,
+                since: u64::MAX,
+            },
         }
     }
 

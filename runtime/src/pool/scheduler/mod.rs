@@ -355,6 +355,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether there are fewer workers than were wanted.
+    pub(crate) fn is_short(&self) -> bool {
+        self.present < self.target
+    }
+
     /// How many slots for workers there are, filled or not.
     pub(crate) fn workers(&self) -> u32 {
         self.workers.len() as u32
