@@ -61,11 +61,13 @@ impl<'d> serde::Deserialize<'d> for Stubborn {
 
 #[mp::task]
 fn accept(stubborn: Stubborn) {
-    drop(stubborn);
+    let _ = stubborn;
 }
 
+type End = fn(Pool);
+
 /// The ways to end a pool.
-const ENDS: [(&str, fn(Pool)); 5] = [
+const ENDS: [(&str, End); 5] = [
     ("close, join", |pool| {
         pool.close();
         pool.join().expect("it is closed");

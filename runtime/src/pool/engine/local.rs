@@ -496,12 +496,10 @@ impl Engine for Local {
         let job = sent.part.job;
         match worker.mail.began() {
             Some((seq, item, since)) if seq == sent.seq => At::Item { job, item, since },
-            // Between two items.
-            _ => At::Item {
-                job,
-                item: u32::MAX,
-                since: u64::MAX,
-            },
+            _ => {
+                let item = u32::try_from(worker.mail.remains().0).unwrap_or(u32::MAX);
+                At::Between { job, item }
+            }
         }
     }
 
