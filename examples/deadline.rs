@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_millis(200);
 fn follow(mut number: u64, stuck: bool) -> u32 {
     let mut steps = 0;
     while number != 1 || stuck {
-        number = if number % 2 == 0 {
+        number = if number.is_multiple_of(2) {
             number / 2
         } else {
             3 * number + 1
