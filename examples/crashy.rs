@@ -14,11 +14,11 @@ use std::process::ExitCode;
 /// # Safety
 /// `input` is not divisible by 17.
 unsafe extern "C" fn fragile(input: u64) -> u64 {
-    if input % 29 == 0 {
+    if input.is_multiple_of(29) {
         std::process::abort();
     }
     let table = [3_u64, 1, 4, 1, 5, 9, 2, 6];
-    let place = if input % 17 == 0 {
+    let place = if input.is_multiple_of(17) {
         std::ptr::without_provenance(8)
     } else {
         std::ptr::from_ref(&table[input as usize % table.len()])

@@ -60,12 +60,14 @@ impl<'d> serde::Deserialize<'d> for Stubborn {
 }
 
 #[mp::task]
-fn accept(_: Stubborn) {}
+fn accept(stubborn: Stubborn) {
+    let _ = stubborn;
+}
 
-type End = (&'static str, fn(Pool));
+type End = fn(Pool);
 
 /// The ways to end a pool.
-const ENDS: [End; 5] = [
+const ENDS: [(&str, End); 5] = [
     ("close, join", |pool| {
         pool.close();
         pool.join().expect("it is closed");

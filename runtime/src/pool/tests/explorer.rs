@@ -170,13 +170,21 @@ impl Explorer {
 
     /// Runs the scenario over and over, hit at one store after the other; gives how many there were.
     fn explore(&self, name: &str, scenario: Scenario, timeout: Option<Duration>) -> Result<u64> {
+        let (mut hit, mut missed) = (0, 0);
         for count in 1.. {
             let order = (count, self.signal as i32, self.file.as_path());
             let armed = on(&self.pool, arm, timeout).apply(order);
             let results = scenario(&self.pool, timeout)?;
             let Some((pid, point)) = self.fired() else {
-                return Ok(count);
+                // Among several workers the armed one may have had little to do, this time.
+                missed += 1;
+                if missed == self.pool.workers() * 3 {
+                    break;
+                }
+                self.end_all();
+                continue;
             };
+            (hit, missed) = (hit + 1, 0);
             let place = format!("{name}, hit behind store {count} ({point})");
             self.judge(&place, &point, armed, results);
             self.end_the_stopped(pid);
@@ -186,7 +194,18 @@ impl Explorer {
                 "{place}"
             );
         }
-        Ok(0)
+        Ok(hit)
+    }
+
+    /// One of them may be armed still, and would be hit later.
+    fn end_all(&self) {
+        for pid in self.pool.worker_pids() {
+            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
+            while matches!(state(pid), Some('R' | 'S' | 'T')) {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
+        let _ = std::fs::remove_file(&self.file);
     }
 
     fn judge(&self, place: &str, point: &str, armed: Result<()>, results: Results) {
@@ -220,7 +239,8 @@ impl Explorer {
 
     /// A worker that was stopped where no deadline runs is ended now.
     fn end_the_stopped(&self, pid: u32) {
-        if self.signal == Signal::SIGSTOP {
+        // Its number may belong to somebody else by now, if it was ended already.
+        if self.signal == Signal::SIGSTOP && self.pool.worker_pids().contains(&pid) {
             // Where it was late to stop it may not have begun to.
             while matches!(state(pid), Some('R' | 'S')) {
                 std::thread::sleep(Duration::from_micros(50));
@@ -238,11 +258,7 @@ fn state(pid: u32) -> Option<char> {
 
 impl Drop for Explorer {
     fn drop(&mut self) {
-        // One of them may be armed still, and would be hit while it ends.
-        for pid in self.pool.worker_pids() {
-            let _ = kill(Pid::from_raw(pid as i32), Signal::SIGKILL);
-        }
-        let _ = std::fs::remove_file(&self.file);
+        self.end_all();
     }
 }
 
@@ -252,7 +268,8 @@ fn explore_all(workers: usize, signal: Signal, timeout: Option<Duration>) -> Res
         let explorer = Explorer::new(name, workers, signal)?;
         let stores = explorer.explore(name, scenario, timeout)?;
         println!("{name}: {stores} stores, {:?}", begun.elapsed());
-        assert!(stores > 20, "{name}: only {stores} stores");
+        let least = if workers == 1 { 20 } else { 5 };
+        assert!(stores > least, "{name}: only {stores} stores");
         Ok(())
     };
     if signal == Signal::SIGKILL {

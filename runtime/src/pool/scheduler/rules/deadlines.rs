@@ -108,6 +108,29 @@ fn a_worker_that_begins_nothing_is_replaced() {
 }
 
 #[test]
+fn a_worker_that_stands_still_between_two_items_is_replaced() {
+    let mut pool = Pool::new(1);
+    let call = pool.open(CallSpec {
+        chunked: true,
+        ..timed(10, 0)
+    });
+    let job = pool.submit(call, 5);
+    pool.s.input_done(call);
+    pool.drain();
+    // As long as it gets on it is left alone, however often it is seen on its way.
+    for step in 0..40 {
+        let item = step / 10;
+        pool.at(10 + u64::from(step), At::Between { job, item });
+    }
+    assert_eq!(pool.cuts().len(), 0);
+    // Seen there first at 40; the time is up at 50.
+    pool.at(49, At::Between { job, item: 3 });
+    assert_eq!(pool.cuts().len(), 0);
+    pool.at(51, At::Between { job, item: 3 });
+    assert_eq!((pool.cuts(), pool.s.next_deadline()), (vec![0], None));
+}
+
+#[test]
 fn a_grace_comes_before_the_kill() {
     let mut pool = Pool::new(1);
     let (_, jobs) = pool.call_of(timed(10, 5), 2);
