@@ -243,7 +243,12 @@ impl Extents {
 
     /// How many granules really belong to the run at `start`: its head and the tails that point back to it.
     fn extent_of(&self, start: usize, len: usize) -> usize {
-        let len = len.min(self.segment.grown().saturating_sub(start));
+        let mut grown = self.segment.grown();
+        if start.saturating_add(len) > grown {
+            // Another process may have grown the file under a run that begins where this one knew its end.
+            grown = self.segment.look();
+        }
+        let len = len.min(grown.saturating_sub(start));
         (1..len)
             .find(|&back| {
                 let word = self.word(start + back);
