@@ -406,3 +406,42 @@ fn all_calls_work_inline() {
     drop(running);
     assert!(pool.shutdown(ms(30_000)));
 }
+
+/// Each of several threads that wait for one handle is woken.
+#[mp::test(timeout = "60s")]
+fn many_wait_for_one() -> mp::Result<()> {
+    let pool = mp::Pool::builder().workers(1).build()?;
+    for chained in [false, true] {
+        let mut handle = pool.apply_async(nap, 200)?;
+        if chained {
+            handle = handle.then(|value| value);
+        }
+        std::thread::scope(|scope| {
+            let waits: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| mp::wait_any([&handle], Some(Duration::from_secs(50)))))
+                .collect();
+            for wait in waits {
+                assert!(
+                    wait.join().expect("no panic").is_some(),
+                    "chained: {chained}"
+                );
+            }
+        });
+        assert_eq!(handle.get()?, 200);
+    }
+    Ok(())
+}
+
+/// What is asked of a handle after its pool has ended is answered all the same.
+#[mp::test(timeout = "60s")]
+fn callbacks_after_the_end() -> mp::Result<()> {
+    let pool = mp::Pool::builder().workers(1).build()?;
+    let handle = pool.apply_async(nap, 20_000)?;
+    pool.terminate();
+    let error = handle
+        .then(|value| value + 1)
+        .get()
+        .expect_err("it was called off");
+    assert!(error.is_cancelled(), "{error}");
+    Ok(())
+}

@@ -22,7 +22,7 @@ pub(super) struct Slot<O> {
 
 struct State<O> {
     value: Option<Result<O>>,
-    waker: Option<Waker>,
+    wakers: Vec<Waker>,
     /// What takes the value when it comes.
     next: Option<Next<O>>,
 }
@@ -32,7 +32,7 @@ impl<O> Slot<O> {
         Arc::new(Slot {
             state: Mutex::new(State {
                 value: None,
-                waker: None,
+                wakers: Vec::new(),
                 next: None,
             }),
             filled: Condvar::new(),
@@ -50,11 +50,12 @@ impl<O> Slot<O> {
             return next(value);
         }
         state.value = Some(value);
-        let waker = state.waker.take();
+        let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.filled.notify_all();
-        if let Some(waker) = waker {
-            waker.wake();
+        for waker in wakers {
+            // A waker is the user's code: what it does to itself is no business of the keeper.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
         }
     }
 
@@ -92,11 +93,16 @@ impl<O> Slot<O> {
     }
 
     pub(super) fn poll(&self, waker: &Waker) -> bool {
+        // Cloned and dropped without the lock: both are the user's code.
+        let waker = waker.clone();
         let mut state = self.lock();
-        if state.value.is_none() {
-            state.waker = Some(waker.clone());
+        let there = state.value.is_some();
+        if !there && !state.wakers.iter().any(|known| known.will_wake(&waker)) {
+            state.wakers.push(waker);
+            return false;
         }
-        state.value.is_some()
+        drop(state);
+        there
     }
 }
 
@@ -119,7 +125,9 @@ impl<O: Send + 'static> Handle<O> {
     /// error goes past `f`. Python's `callback`.
     ///
     /// `f` runs on the pool's one keeper thread, `mp-keeper`, where other callbacks and the results of other handles wait for
-    /// it: keep it short. It may call the pool. A panic in it is reported on stderr and becomes the error of the new handle
+    /// it: keep it short. It may call the pool, but must not wait for other handles there
+    /// ([`wait_any`](crate::wait_any) and the like), whose callbacks would wait for it. After the pool has ended `f` runs on
+    /// the thread that calls `then`. A panic in it is reported on stderr and becomes the error of the new handle
     /// (`is_panic`). The new handle may be dropped; `f` runs all the same.
     pub fn then<R: Send + 'static>(self, f: impl FnOnce(O) -> R + Send + 'static) -> Handle<R> {
         self.chain(move |value| value.and_then(|value| contained(|| f(value))))

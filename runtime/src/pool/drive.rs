@@ -41,6 +41,8 @@ pub(crate) struct Shared {
 pub(crate) struct Lead {
     pub(crate) core: Core,
     leader: Leader,
+    /// The keeper has gone with its pool.
+    keeper_ended: bool,
     /// The keeper sleeps on the bell, and whether it will look again by itself: the lead can be given back to it without
     /// waking it.
     keeper_sleeps: Option<bool>,
@@ -76,6 +78,7 @@ impl Shared {
         let core = Mutex::new(Lead {
             core,
             leader: Leader::Nobody,
+            keeper_ended: false,
             keeper_sleeps: None,
             asleep: 0,
             in_keeper: false,
@@ -300,7 +303,11 @@ impl Shared {
         let unattended = lead.leader == Leader::Nobody;
         // Without one the work is with the workers all the same; whoever asks for it next drives it.
         let _ = self.start_keeper();
+        let ended = lead.keeper_ended;
         self.unlock(lead);
+        if ended {
+            return self.unlock(self.run_callbacks(self.lock()));
+        }
         if unattended {
             self.wake_keeper();
         }
@@ -368,7 +375,9 @@ impl Shared {
             lead.leader = Leader::Nobody;
         }
         // What ended with the pool has callbacks, too.
-        drop(self.run_callbacks(lead));
+        lead = self.run_callbacks(lead);
+        // What comes later runs on the thread that brings it.
+        lead.keeper_ended = true;
     }
 
     /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.

@@ -70,7 +70,8 @@ pub(crate) struct Inbox {
     pub(super) bytes: u64,
     /// Threads that sleep until something comes.
     pub(super) sleepers: Vec<Thread>,
-    pub(super) waker: Option<Waker>,
+    /// One for each that waits in its own way; the same one twice counts once.
+    pub(super) wakers: Vec<Waker>,
 }
 
 /// When a call is ready.
@@ -174,10 +175,7 @@ pub(super) fn wake(inbox: &mut Inbox, wakes: &mut Vec<Wake>) {
     if !inbox.sleepers.is_empty() {
         wakes.extend(inbox.sleepers.drain(..).map(Wake::Thread));
     }
-    if inbox.waker.is_some()
-        && inbox.is_ready()
-        && let Some(waker) = inbox.waker.take()
-    {
-        wakes.push(Wake::Waker(waker));
+    if !inbox.wakers.is_empty() && inbox.is_ready() {
+        wakes.extend(inbox.wakers.drain(..).map(Wake::Waker));
     }
 }

@@ -227,10 +227,10 @@ impl Core {
         if let Some(gone) = self.inboxes[inbox as usize].take() {
             let Inbox {
                 mut deliveries,
-                waker,
+                wakers,
                 ..
             } = gone;
-            self.wakes.extend(waker.map(Wake::Forget));
+            self.wakes.extend(wakers.into_iter().map(Wake::Forget));
             if self.spare.len() < 16 && deliveries.capacity() <= 1024 {
                 deliveries.clear();
                 self.spare.push(deliveries);
@@ -285,8 +285,11 @@ impl Core {
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
         if let Some(inbox) = self.inbox(ticket) {
-            let before = inbox.waker.replace(waker);
-            self.wakes.extend(before.map(Wake::Forget));
+            if inbox.wakers.iter().any(|known| known.will_wake(&waker)) {
+                self.wakes.push(Wake::Forget(waker));
+            } else {
+                inbox.wakers.push(waker);
+            }
         }
     }
 
