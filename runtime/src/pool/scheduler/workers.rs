@@ -170,6 +170,10 @@ impl Scheduler {
         if matches!(slot.state, State::Empty | State::GivenUp) {
             return;
         }
+        // What was decided about it and not carried out yet must not meet its successor.
+        self.actions.retain(|action| {
+            !matches!(action, Action::Cut { worker: about, .. } | Action::Warn { worker: about, .. } if *about == worker)
+        });
         let cut = slot.doom.filter(|doom| doom.cut && !slot.condemned);
         let running = running.filter(|&(job, item)| cut.is_none_or(|cut| cut.is_about(job, item)));
         let late = cut.is_some_and(|cut| cut.late);
