@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::collect::{Collect, Each, Folds, Ordered, Unordered};
-use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value};
+use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value, unknown_call};
 use super::drive::Shared;
 use super::feed::{Cut, Encoder, Feed, source};
 use super::handle::{Decode, Handle};
@@ -207,10 +207,7 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
             None if inbox.done => Some(Err(no_value())),
             None => None,
         },
-        None => Some(Err(Error::new(
-            Kind::Protocol,
-            "the call is not known to its pool",
-        ))),
+        None => Some(Err(unknown_call())),
     }
 }
 

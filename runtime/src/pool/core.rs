@@ -20,7 +20,9 @@ use crate::task::{self, Report};
 mod inbox;
 mod owner;
 
-pub(crate) use inbox::{Delivery, Demand, Gone, Inbox, Leave, Ready, Ticket, Wake, What, no_value};
+pub(crate) use inbox::{
+    Delivery, Demand, Gone, Inbox, Leave, Ready, Ticket, Wake, What, no_value, unknown_call,
+};
 use inbox::{ready_callback, wake};
 
 struct Sent {
@@ -71,6 +73,8 @@ pub(crate) struct Core {
     unfit: Option<Error>,
     unfit_told: Vec<WorkerId>,
     wakes: Vec<Wake>,
+    /// How long a worker may take to start, in nanoseconds.
+    start_within: Option<u64>,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
@@ -112,10 +116,17 @@ impl Core {
             unfit: None,
             unfit_told: Vec::new(),
             wakes: Vec::new(),
+            start_within: None,
             callbacks: VecDeque::new(),
             unattended: 0,
             paces: Vec::new(),
         }
+    }
+
+    /// Workers that take longer than so many nanoseconds to start are killed and count as unfit. Only for engines whose workers
+    /// say when they are up.
+    pub(crate) fn bound_starts(&mut self, ns: u64) {
+        self.start_within = Some(ns);
     }
 
     /// Whether a worker takes jobs; the error where none ever will.
@@ -253,8 +264,10 @@ impl Core {
                     let told = self.unfit_told.iter().position(|told| *told == worker);
                     if let Some(told) = told {
                         self.unfit_told.swap_remove(told);
+                    } else if self.scheduler.is_overdue(worker) {
+                        self.unfit = Some(self.not_up_in_time().with_source(error));
                     } else {
-                        let text = "a worker died in its initializer";
+                        let text = "a worker died before it took any work, or in its initializer";
                         let error = self.engine.unfit(error);
                         self.unfit = Some(Error::new(error.kind(), text).with_source(error));
                     }
@@ -269,6 +282,12 @@ impl Core {
                 self.lost = None;
             }
         }
+    }
+
+    /// The error of a worker that has taken too long to start.
+    pub(crate) fn not_up_in_time(&self) -> Error {
+        let text = "a worker had not started in time (see `start_timeout`)";
+        self.engine.unfit(Error::new(Kind::Timeout, text))
     }
 
     fn deliver(&mut self, job: JobId, from: u32, count: u32, what: What) {
@@ -407,7 +426,12 @@ impl Core {
         }
         match self.engine.start(worker) {
             Ok(true) => self.scheduler.worker_up(worker),
-            Ok(false) => {}
+            Ok(false) => {
+                if let Some(ns) = self.start_within {
+                    let by = clock::now().saturating_add(ns);
+                    self.scheduler.must_be_up_by(worker, by);
+                }
+            }
             Err(error) => {
                 self.unfit = None;
                 self.unstartable = Some(error.to_string());

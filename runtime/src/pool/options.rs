@@ -30,7 +30,7 @@ pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -1,7 +1,9 @@
 //! Pools of worker processes: their workers' deaths, nesting, settings, and pools in odd places. What holds for both
 //! engines is in `engines`; thousands of pools and kills are in `stress`.
 
+mod callbacks;
 mod ends;
 mod losses;
 mod nested;
 mod settings;
+mod starts;

@@ -115,6 +115,11 @@ pub(crate) fn no_value() -> Error {
     Error::new(Kind::Protocol, "the call ended without a value")
 }
 
+/// The error of a call that its pool knows nothing of, which is none of those it was asked about.
+pub(crate) fn unknown_call() -> Error {
+    Error::new(Kind::Protocol, "the call is not known to its pool")
+}
+
 /// What the pool wants of a call's input now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {

@@ -4,12 +4,14 @@ use std::task::Waker;
 use std::thread::Thread;
 
 use super::super::chain::Callback;
-use super::super::engine::End;
+use super::super::engine::{End, Ending};
+use super::super::handle::Arrived;
 use super::super::mail::{Job, TIMED};
 use super::super::scheduler::{CallSpec, Pace, WorkerId};
 use super::inbox::ready_callback;
 use super::{
     Core, Delivery, Demand, Inbox, Leave, Open, Ready, Sent, State, Ticket, Wake, What, free, put,
+    unknown_call,
 };
 use crate::error::{Error, Kind, Result};
 use crate::sys::clock;
@@ -249,7 +251,9 @@ impl Core {
     /// When the call is ready, `callback` runs in place of an owner.
     pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
         let Some(inbox) = self.inbox(ticket) else {
-            return;
+            // It is the user's, and neither run nor dropped here.
+            let run = move || callback(Arrived::One(Err(unknown_call())));
+            return self.callbacks.push_back(Box::new(run));
         };
         inbox.callback = Some(callback);
         inbox.abandoned = true;
@@ -328,13 +332,17 @@ impl Core {
         self.act();
     }
 
-    /// Ends the workers; whatever is not resolved by now is called off.
-    pub(crate) fn end(&mut self, how: End) {
+    /// Calls off whatever is not resolved by now, and begins to end the workers; `ended` comes when they have.
+    pub(crate) fn end(&mut self, how: End) -> Ending {
         self.state = State::Stopped;
         self.pump();
         self.scheduler.cancel_all();
         self.act();
-        self.engine.stop(how);
+        self.engine.stop(how)
+    }
+
+    /// The workers have ended.
+    pub(crate) fn ended(&mut self) {
         for worker in 0..self.scheduler.workers() {
             self.scheduler.worker_lost(WorkerId(worker), None);
         }
