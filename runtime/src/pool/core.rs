@@ -6,6 +6,7 @@
 //! encoded, and wakers are called after the lock is gone ([`Core::take_wakes`]).
 
 use std::collections::VecDeque;
+use std::thread::Thread;
 
 use super::engine::{Engine, Event, local};
 use super::mail::Job;
@@ -72,6 +73,10 @@ pub(crate) struct Core {
     /// Why the last worker could not be initialised, and which of those that are about to end have said so themselves.
     unfit: Option<Error>,
     unfit_told: Vec<WorkerId>,
+    /// Bytes of all messages that are not released, how many were, and who waits for the next one.
+    held: u64,
+    releases: u64,
+    hungry: Vec<Thread>,
     wakes: Vec<Wake>,
     /// How long a worker may take to start, in nanoseconds.
     start_within: Option<u64>,
@@ -115,6 +120,9 @@ impl Core {
             unstartable: None,
             unfit: None,
             unfit_told: Vec::new(),
+            held: 0,
+            releases: 0,
+            hungry: Vec::new(),
             wakes: Vec::new(),
             start_within: None,
             callbacks: VecDeque::new(),
@@ -448,9 +456,9 @@ impl Core {
             free(self.heap, sent.block);
         }
         let bytes = sent.bytes();
-        if bytes == 0 {
-            return;
-        }
+        self.releases += 1;
+        self.held = self.held.saturating_sub(bytes);
+        self.wakes.extend(self.hungry.drain(..).map(Wake::Thread));
         if let Some(open) = self.calls.get(sent.call.slot()).and_then(Option::as_ref)
             && let Some(inbox) = self
                 .inboxes
@@ -458,6 +466,11 @@ impl Core {
                 .and_then(Option::as_mut)
         {
             inbox.bytes = inbox.bytes.saturating_sub(bytes);
+            inbox.jobs = inbox.jobs.saturating_sub(1);
+            // Where it goes well for a while more may be in flight again.
+            if let Some(budget) = &mut inbox.budget {
+                *budget = budget.saturating_add(bytes / 8);
+            }
         }
     }
 

@@ -1,33 +1,34 @@
-#![allow(unsafe_code)]
 //! What a worker does: take jobs from its mailbox, run them, put the results back, sleep when there is nothing to do.
 //!
 //! A job of many items runs in steps whose length follows the measured time, so that a clock is read every few tens of
-//! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent.
+//! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent. Results are
+//! written by `out`.
 
-use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
 
+use self::out::Out;
 use super::mail::{
-    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
-    TIMED,
+    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Job, Mail, News, Next, Note, SLOTS, TIMED,
 };
-use crate::codec::{Reader, Store, Writer};
+use crate::codec::Reader;
 use crate::error::{Error, Kind};
-use crate::heap::{Block, Heap};
+use crate::heap::Heap;
 use crate::process::record::Record;
 use crate::session::Session;
 use crate::sys::clock;
 use crate::sys::points::stored;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
+mod out;
+
 /// A step of a job that took less than this is doubled, one that took more than the other halved.
 const STEP_SHORT_NS: u64 = 20_000;
 const STEP_LONG_NS: u64 = 100_000;
 /// A job that has run for so long hands the rest back.
 const OVERRUN_NS: u64 = 1_000_000;
-/// Results beyond this are published although the job goes on.
-const OUT_LIMIT: usize = 8 << 20;
+/// Results beyond this, or a sixteenth of what the heap may hold, are published although the job goes on.
+const OUT_LIMIT: u64 = 8 << 20;
 
 static MAIL: OnceLock<Mail> = OnceLock::new();
 
@@ -80,6 +81,7 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         done: 0,
         rung: 0,
         step: 1,
+        out_limit: OUT_LIMIT.min(heap.limit() / 16) as usize,
         clock: Clock,
         spin: mail.spin_ns(),
     };
@@ -122,6 +124,8 @@ struct Worker {
     rung: u32,
     /// How many items the next step of a job takes.
     step: u32,
+    /// When results are published although the job goes on.
+    out_limit: usize,
     clock: Clock,
     spin: u64,
 }
@@ -362,7 +366,7 @@ impl Worker {
                 };
                 let late = reducer.is_none() && now.saturating_sub(begun) > OVERRUN_NS;
                 // A fold gives one value a step: the next, where each item is timed by itself, goes out by itself.
-                let full = reducer.is_some() || out.len > OUT_LIMIT;
+                let full = reducer.is_some() || out.len > self.out_limit;
                 if failed.is_some() || late || at == job.to || full {
                     break (failed, late);
                 }
@@ -426,115 +430,5 @@ impl Worker {
         } else if took < STEP_SHORT_NS && items == self.step {
             self.step = self.step.saturating_mul(2).min(1 << 20);
         }
-    }
-}
-
-/// Where results are written: the slot's own bytes for a lone one while it fits, else a block that the mailbox names, so that
-/// the parent finds what was finished if this process dies.
-struct Out {
-    heap: &'static Heap,
-    mail: Mail,
-    inline: Room,
-    in_slot: bool,
-    block: Option<(Block, NonNull<u8>)>,
-    len: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-#[repr(align(16))]
-struct Room(Inline);
-
-impl Out {
-    fn new(heap: &'static Heap, mail: Mail, in_slot: bool) -> Self {
-        Out {
-            heap,
-            mail,
-            inline: Room::default(),
-            in_slot,
-            block: None,
-            len: 0,
-        }
-    }
-
-    /// Makes room ahead; where there is none, the writes will say so.
-    fn reserve(&mut self, bytes: usize) {
-        if bytes > 0 {
-            let _ = self.with(|out| out.reserve(bytes));
-        }
-    }
-
-    fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
-        let (base, room) = match self.block {
-            Some((block, base)) => (base, block.size),
-            None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
-            None => (NonNull::dangling(), 0),
-        };
-        let mut store = OutStore {
-            heap: self.heap,
-            mail: self.mail,
-            base,
-            block: self.block.take(),
-        };
-        // SAFETY: `base` has `room` bytes that are ours alone until the result is published; `len` of them are written.
-        let mut writer = unsafe { Writer::with_memory(base, self.len, room, &mut store) };
-        let result = f(&mut writer);
-        self.len = writer.len();
-        self.block = store.block.take();
-        result
-    }
-
-    /// The body of the note that tells of it; the block, if there is one, goes over to the parent with it.
-    fn finish(mut self, flags: u32) -> Note {
-        match self.block.take() {
-            Some((block, _)) => Note {
-                flags: flags | IN_BLOCK,
-                body: [block.offset, self.len as u64, 0, 0],
-                ..Note::default()
-            },
-            None => Note {
-                flags,
-                len: self.len as u32,
-                body: self.inline.0,
-                ..Note::default()
-            },
-        }
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        if let Some((block, _)) = self.block.take() {
-            self.mail.set_out_block(0);
-            let _ = self.heap.free(block.offset);
-        }
-    }
-}
-
-struct OutStore {
-    heap: &'static Heap,
-    mail: Mail,
-    base: NonNull<u8>,
-    block: Option<(Block, NonNull<u8>)>,
-}
-
-// SAFETY: every block is writable for its whole size, 64-byte aligned, ours alone, and starts with what was written before.
-unsafe impl Store for OutStore {
-    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
-        let doubled = self
-            .block
-            .map_or(0, |(block, _)| block.size.saturating_mul(2));
-        let block = self
-            .heap
-            .alloc(need.max(doubled), 64)
-            .or_else(|_| self.heap.alloc(need, 64))?;
-        let base = self.heap.at(block.offset, block.size)?;
-        // SAFETY: `used` bytes stand at the old place; the new block is at least `need` long and apart from it.
-        unsafe { base.copy_from_nonoverlapping(self.base, used) };
-        self.mail.set_out_block(block.offset);
-        if let Some((old, _)) = self.block.replace((block, base)) {
-            let _ = self.heap.free(old.offset);
-        }
-        self.base = base;
-        Ok((base, block.size))
     }
 }

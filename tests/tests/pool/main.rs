@@ -4,6 +4,7 @@
 mod callbacks;
 mod ends;
 mod losses;
+mod memory;
 mod nested;
 mod settings;
 mod starts;

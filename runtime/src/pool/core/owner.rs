@@ -1,7 +1,7 @@
 //! What the owners of calls ask of the core: opening, submitting, looking into the inbox, leaving, ending.
 
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{self, Thread};
 
 use super::super::chain::Callback;
 use super::super::engine::{End, Ending};
@@ -75,29 +75,66 @@ impl Core {
         Ok(Ticket { call, inbox })
     }
 
-    /// How many items the owner should encode now, how many a job, and how many bytes at the most.
-    pub(crate) fn demand(&mut self, ticket: Ticket) -> Demand {
-        let held = self.inbox(ticket).map_or(0, |inbox| inbox.bytes);
-        let bytes = MAX_BYTES_IN_FLIGHT.saturating_sub(held);
+    /// How many items the owner should encode now, how many a job, and how many bytes at the most. `hungry`: the heap had no
+    /// room for the next item when so much had been released; none is wanted before that changes, or nothing is left that
+    /// could be released.
+    pub(crate) fn demand(&mut self, ticket: Ticket, hungry: Option<u64>) -> Demand {
+        let all = self.held;
+        let usual = MAX_BYTES_IN_FLIGHT.min(self.heap.limit() / 4);
+        let (bytes, alone) = self.inbox(ticket).map_or((0, true), |inbox| {
+            let budget = inbox.budget.unwrap_or(u64::MAX).min(usual);
+            let alone = inbox.jobs == 0 && all == 0;
+            (budget.max(1).saturating_sub(inbox.bytes), alone)
+        });
+        let starving = hungry.is_some_and(|seen| seen == self.releases) && !alone;
+        if starving {
+            let me = thread::current();
+            if self.hungry.iter().all(|waits| waits.id() != me.id()) {
+                self.hungry.push(me);
+            }
+        }
         Demand {
-            items: if bytes == 0 {
+            items: if bytes == 0 || starving {
                 0
             } else {
                 self.scheduler.room(ticket.call)
             },
             chunk: self.scheduler.chunk(ticket.call).max(1),
             bytes,
+            releases: self.releases,
+            alone,
         }
+    }
+
+    /// There was no room for what was demanded: less is kept in flight from now on. Gives how much had been released then.
+    pub(crate) fn shrink(&mut self, ticket: Ticket, demand: Demand) -> u64 {
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.budget = Some(inbox.bytes / 2);
+        }
+        demand.releases
     }
 
     /// The same for a call whose values are taken one by one: `ahead` items were pulled and their values not taken yet, of
     /// which `held` bytes wait with the owner.
-    pub(crate) fn stream_demand(&mut self, ticket: Ticket, ahead: u64, held: u64) -> Demand {
-        let mut demand = self.demand(ticket);
+    pub(crate) fn stream_demand(
+        &mut self,
+        ticket: Ticket,
+        hungry: Option<u64>,
+        ahead: u64,
+        held: u64,
+    ) -> Demand {
+        let mut demand = self.demand(ticket, hungry);
+        let none = demand.items == 0;
         demand.bytes = demand.bytes.saturating_sub(held);
         let most = 2 * self.scheduler.wanted(ticket.call);
         let room = most.saturating_sub(ahead).min(u64::from(u32::MAX)) as u32;
-        demand.items = if demand.bytes == 0 { 0 } else { room };
+        // What the scheduler has room for does not matter here, but a hungry call gets nothing.
+        let starving = hungry.is_some() && none;
+        demand.items = if demand.bytes == 0 || starving {
+            0
+        } else {
+            room
+        };
         demand.chunk = demand.chunk.min(room.max(1));
         demand
     }
@@ -165,8 +202,10 @@ impl Core {
             message,
             block,
         };
+        self.held += sent.bytes();
         if let Some(inbox) = self.inbox(ticket) {
             inbox.bytes += sent.bytes();
+            inbox.jobs += 1;
         }
         put(&mut self.jobs, job.slot(), sent);
         Ok(())
