@@ -16,7 +16,9 @@ use crate::error::{Error, Kind};
 use crate::heap::Heap;
 use crate::process::record::Record;
 use crate::session::Session;
+use crate::sys::child::leave_at_once;
 use crate::sys::clock;
+use crate::sys::memory::forked;
 use crate::sys::points::stored;
 use crate::task::{self, Batch, Entry, Report, Stop};
 
@@ -351,6 +353,10 @@ impl Worker {
                     args = batch.args;
                     stop
                 });
+                if forked() {
+                    // A copy that the task has made of this process, and that came back from it: the worker is the original.
+                    leave_at_once();
+                }
                 let end = self.clock.now();
                 self.adapt(to - at, end.saturating_sub(now));
                 now = end;

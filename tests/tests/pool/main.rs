@@ -6,5 +6,6 @@ mod ends;
 mod losses;
 mod memory;
 mod nested;
+mod oddities;
 mod settings;
 mod starts;

@@ -7,17 +7,8 @@ const MIB: usize = 1 << 20;
 
 /// Runs the test of that name once more, in a session whose heap holds so much; whether this is that run.
 fn limited(mib: usize, name: &str) -> bool {
-    if std::env::var_os("MP_HEAP_LIMIT").is_some() {
-        return true;
-    }
-    let exe = std::env::current_exe().expect("this program has a file");
-    let mut command = std::process::Command::new(exe);
-    command.args(["--exact", "--nocapture", &format!("memory::{name}")]);
-    command.env("MP_HEAP_LIMIT", format!("{mib}M"));
-    let (status, out, errors) = program::output(command);
-    assert!(status.success(), "{out}\n{errors}");
-    assert!(out.contains("1 passed"), "{out}");
-    false
+    let name = format!("memory::{name}");
+    program::again(&name, "MP_HEAP_LIMIT", &format!("{mib}M")).is_none()
 }
 
 #[mp::task]
