@@ -85,7 +85,6 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         step: 1,
         out_limit: OUT_LIMIT.min(heap.limit() / 16) as usize,
         clock: Clock,
-        spin: mail.spin_ns(),
     };
     let [initializer, finalizer] = mail.services();
     if let Some(Err(report)) = initializer.map(|place| place.run(heap)) {
@@ -129,7 +128,6 @@ struct Worker {
     /// When results are published although the job goes on.
     out_limit: usize,
     clock: Clock,
-    spin: u64,
 }
 
 impl Worker {
@@ -170,7 +168,7 @@ impl Worker {
     /// A parent that begins to listen later sees for itself that this worker has run dry.
     fn idle(&mut self) {
         self.ring_if(true);
-        let until = self.clock.now() + self.spin;
+        let until = self.clock.now() + self.mail.spin_ns();
         let mut polls = 0u32;
         loop {
             for _ in 0..4 {

@@ -35,6 +35,14 @@ impl Mail {
         }
     }
 
+    /// How long the worker polls before it sleeps, from its next idle moment on.
+    pub(crate) fn set_spin(&self, spin_ns: u32) {
+        let spin = &self.shared().to_worker.0.spin;
+        if spin.load(Ordering::Relaxed) != spin_ns {
+            spin.store(spin_ns, Ordering::Relaxed);
+        }
+    }
+
     /// No more jobs come: the worker ends when its ring is empty.
     pub(crate) fn stop(&self) {
         self.shared().to_worker.0.stop.store(1, Ordering::Release);

@@ -27,6 +27,9 @@ mod worker;
 /// While results may stand unread behind a low-water mark, the parent looks this often although nobody rang.
 const BACKSTOP: Duration = Duration::from_millis(2);
 
+/// So many workers a processor are a crowd.
+const CROWD: u32 = 4;
+
 pub(crate) struct Local {
     session: &'static Session,
     bell: Bell,
@@ -81,9 +84,24 @@ impl Local {
         self.workers.get_mut(worker.0 as usize)?.as_mut()
     }
 
-    /// How long an idle worker polls before it sleeps: about what a wake-up costs, more where a processor is free for it.
+    /// How long an idle worker polls before it sleeps: about what a wake-up costs, more where a processor is free for it, and
+    /// less where so many poll that they keep those that have something to do from doing it.
     fn spin_ns(&self) -> u32 {
-        if self.processors > 2 { 50_000 } else { 20_000 }
+        let alone = if self.processors > 2 { 50_000 } else { 20_000 };
+        let workers = self.workers.iter().flatten().count() as u32;
+        let processors = self.processors.max(1) as u32;
+        if workers <= CROWD * processors {
+            return alone;
+        }
+        (u64::from(alone) * u64::from(processors) / u64::from(workers)) as u32
+    }
+
+    /// The workers are more, or fewer, than before.
+    fn retune(&self) {
+        let spin = self.spin_ns();
+        for worker in self.workers.iter().flatten() {
+            worker.mail.set_spin(spin);
+        }
     }
 
     fn try_start(&mut self) -> Result<Worker, Error> {
@@ -153,6 +171,7 @@ impl Engine for Local {
             self.workers.resize_with(index + 1, || None);
         }
         self.workers[index] = Some(fresh);
+        self.retune();
         Ok(!self.waits)
     }
 
