@@ -203,7 +203,7 @@ impl<O> Drop for Stream<'_, O> {
 pub struct Imap<'i, O>(pub(crate) Stream<'i, O>);
 
 impl<O> Imap<'_, O> {
-    /// The next value, waited for up to `timeout`; `None` at the end.
+    /// The next value, waited for up to `timeout`; `None` at the end. A `next` of the input that takes longer is waited for.
     ///
     /// # Errors
     /// It is not there by then (`is_timeout`); ask again. The item's own errors are inside.
@@ -227,7 +227,7 @@ impl<O> Iterator for Imap<'_, O> {
 pub struct ImapUnordered<'i, O>(pub(crate) Stream<'i, O>);
 
 impl<O> ImapUnordered<'_, O> {
-    /// The next value, waited for up to `timeout`; `None` at the end.
+    /// The next value, waited for up to `timeout`; `None` at the end. A `next` of the input that takes longer is waited for.
     ///
     /// # Errors
     /// It is not there by then (`is_timeout`); ask again. The item's own errors are inside.

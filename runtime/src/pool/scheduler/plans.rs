@@ -248,7 +248,7 @@ fn workers_are_kept_busy() {
 /// Ten thousand workers and a million items in release; a tenth of both otherwise.
 #[test]
 fn a_large_pool() {
-    let scale = if cfg!(debug_assertions) { 1 } else { 10 };
+    let scale = 10;
     let call = |items, chunked, item_ns| CallPlan {
         at: 0,
         items,
