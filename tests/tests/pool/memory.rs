@@ -52,11 +52,11 @@ fn arguments_that_fit_one_by_one() -> mp::Result<()> {
         return Ok(());
     }
     let pool = pool(4)?;
-    for len in [3 * MIB, 7 * MIB, 9 * MIB] {
+    for len in [3 * MIB, 9 * MIB] {
         let right = |item: usize| (item as u8 as u64) * len as u64;
-        let blocks: Vec<Vec<u8>> = (0..30).map(|item| block(item, len)).collect();
+        let blocks: Vec<Vec<u8>> = (0..20).map(|item| block(item, len)).collect();
         let sums = pool.map(weigh, &blocks)?;
-        assert!((0..30).all(|item| sums[item] == right(item)));
+        assert!((0..20).all(|item| sums[item] == right(item)));
         let sums = pool.map(slow_weigh, (0..12).map(|item| block(item, len)))?;
         assert!((0..12).all(|item| sums[item] == right(item)));
         let sums = pool.try_map(slow_weigh, (0..12).map(|item| block(item, len)))?;

@@ -44,7 +44,7 @@ fn ms(ms: u64) -> Duration {
 /// Most of these workers have not got as far as taking work when they are stopped; the others are idle.
 #[mp::test(timeout = "120s")]
 fn stopped_before_it_is_up() -> mp::Result<()> {
-    for workers in [1, 2, 1, 2] {
+    for workers in [1, 2] {
         let pool = Pool::builder().workers(workers).build()?;
         pool.worker_pids().into_iter().for_each(stop);
         let timed = pool.on(square).timeout(ms(100));
