@@ -206,6 +206,13 @@ where
 {
     #[inline]
     fn next(&mut self, out: &mut Writer<'_>) -> Result<bool> {
+        if task::fixed_in::<T>().is_some() {
+            // There is room for all of a message before its first item is asked for: none comes back.
+            let Some(item) = self.input.next() else {
+                return Ok(false);
+            };
+            return task::encode_item::<T, _>(&item, out).map(|()| true);
+        }
         let item = match self.again.take() {
             Some(item) => item,
             None => match self.input.next() {
@@ -213,14 +220,13 @@ where
                 None => return Ok(false),
             },
         };
-        let mut encoded = Ok(());
-        if task::fixed_in::<T>().is_none() {
-            let hint = task::item_hint::<T, _>(&item);
-            if hint > INLINE {
-                encoded = out.reserve(hint);
-            }
-        }
-        match encoded.and_then(|()| task::encode_item::<T, _>(&item, out)) {
+        let hint = task::item_hint::<T, _>(&item);
+        let room = if hint > INLINE {
+            out.reserve(hint)
+        } else {
+            Ok(())
+        };
+        match room.and_then(|()| task::encode_item::<T, _>(&item, out)) {
             Ok(()) => Ok(true),
             Err(error) => {
                 self.again = error.is_heap_full().then_some(item);
