@@ -222,6 +222,7 @@ fn bequeath(folder: &Path) {
         // SAFETY: registers a function that lives as long as the program.
         unsafe { nix::libc::atexit(hook) };
         LEGACY.set(Some(Legacy(folder.to_owned())));
+        let _ = std::fs::write(folder.join(format!("up-{}", std::process::id())), "");
     }
 }
 
@@ -253,13 +254,11 @@ fn hooks_and_destructors_run_at_an_orderly_end() -> mp::Result<()> {
             .workers(3)
             .initializer(bequeath, &folder.0)
             .build()?;
-        assert_eq!(pool.on(sleep_ms).chunk_size(1).map([5; 12])?.len(), 12);
-        while pool.worker_pids().len() < 3 {
-            std::thread::sleep(Duration::from_millis(1));
-        }
         // All three have done it, not only the first.
-        let all = pool.on(sleep_ms).chunk_size(1).map([20; 9])?;
-        assert_eq!(all.len(), 9);
+        while folder.count("up-") < 3 {
+            assert_eq!(pool.apply(sleep_ms, 1)?, 1);
+        }
+        assert_eq!(pool.on(sleep_ms).chunk_size(1).map([20; 9])?.len(), 9);
         finish(pool);
         assert_eq!(folder.count("hook-"), 3, "{name}");
         assert_eq!(folder.count("drop-"), 3, "{name}");
