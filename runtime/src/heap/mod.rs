@@ -286,6 +286,11 @@ impl Heap {
         self.allocator.adopt(dead);
     }
 
+    /// How many bytes of data it may hold.
+    pub(crate) fn limit(&self) -> u64 {
+        self.segment.limit()
+    }
+
     /// Hands back what this process keeps in reserve for small blocks.
     pub(crate) fn trim(&self) {
         self.allocator.trim();
