@@ -18,7 +18,7 @@ mod small;
 mod tests;
 mod word;
 
-pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable};
+pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
 pub(crate) use segment::SESSION_WORDS;
 
 use crate::error::{Error, Kind};
