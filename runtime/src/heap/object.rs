@@ -316,17 +316,13 @@ impl<'h> Object<'h> {
         given
     }
 
-    /// Gives back all holds of a process that is gone; whether it had any.
-    pub(super) fn let_go_all(&self, word: u64) -> bool {
-        let mut any = false;
+    /// Gives back all holds of a process that is gone.
+    pub(super) fn let_go_all(&self, word: u64) {
         for (_, entry) in self.head.holders.entries(self.heap, self.place) {
             if entry.load(Ordering::Acquire) == word {
-                any |= entry
-                    .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok();
+                let _ = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
-        any
     }
 
     /// Whether nobody holds it, now and for ever.

@@ -144,9 +144,9 @@ impl<'h> Undertaker<'h> {
                 tail::OBJECT => {
                     if let Ok(object) = Object::at(self.heap, offset) {
                         object.reap_after(dead, self);
-                        if object.let_go_all(holder) {
-                            self.waiting.push(object.place());
-                        }
+                        object.let_go_all(holder);
+                        // Whether or not it was a holder now: it may have let go, and not come to look any more.
+                        self.waiting.push(object.place());
                     }
                 }
                 tail::CARRIES if owner == dead.pack() => {
