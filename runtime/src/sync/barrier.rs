@@ -31,7 +31,7 @@ use crate::sys::futex::{Change, change_and_wake};
 use crate::sys::memory;
 use crate::sys::points::stored;
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const FILLING: u32 = 0;
@@ -39,6 +39,7 @@ const ACTING: u32 = 1;
 const BROKEN: u32 = 2;
 const STATES: u32 = 3;
 const ROUND: u32 = 4;
+const NOTES: usize = 16;
 
 #[repr(C)]
 struct State {
@@ -50,6 +51,8 @@ struct State {
     parties: AtomicU32,
     /// The pid of the process whose death broke it; 0 if it was something else.
     culprit: AtomicU32,
+    /// The process that arrived last in an entry of this number (counted modulo), and its pid: for people.
+    notes: [AtomicU64; NOTES],
     arrived: Roll<10>,
 }
 
@@ -360,6 +363,8 @@ impl<'a> Inside<'a> {
             .arrived
             .claim(self.heap, self.place, mine, from)
             .inspect_err(|_| self.leave())?;
+        let note = u64::from(self.heap.me().pack()) << 32 | u64::from(self.heap.pid());
+        self.state.notes[entry as usize % NOTES].store(note, Ordering::Relaxed);
         Ok(Some(Party {
             entry,
             round: here.round,
@@ -472,7 +477,16 @@ impl<'a> Inside<'a> {
         if here.state == BROKEN {
             return;
         }
-        let pid = pid_of(self.heap, dead).unwrap_or(0);
+        let notes = self
+            .state
+            .notes
+            .iter()
+            .map(|note| note.load(Ordering::Relaxed));
+        let noted = notes
+            .filter(|note| dead != 0 && note >> 32 == u64::from(dead))
+            .map(|note| note as u32)
+            .next();
+        let pid = noted.or_else(|| pid_of(self.heap, dead)).unwrap_or(0);
         self.state.culprit.store(pid, Ordering::Relaxed);
         stored("barrier: the culprit");
         change_and_wake(&self.state.phase, Change::Add(BROKEN - here.state));

@@ -158,10 +158,10 @@ macro_rules! semaphore {
                 release(&self.handle)
             }
 
-            /// How many permits are free, at the moment of the call. Python's `get_value()`. Permits of a process that has just died are
-            /// not free before somebody wants them.
+            /// How many permits are free, at the moment of the call. Python's `get_value()`. Permits of a process that has died and
+            /// is gone are among them.
             pub fn value(&self) -> u32 {
-                self.handle.body::<State>().free.load(Ordering::Relaxed)
+                value(&self.handle)
             }
         }
 
@@ -191,6 +191,16 @@ fn make(kind: ObjectKind, permits: u32, bound: u32) -> Result<Handle> {
         state.free.store(permits, Ordering::Relaxed);
         state.bound.store(bound, Ordering::Relaxed);
     })
+}
+
+fn value(of: &Handle) -> u32 {
+    if let Ok(inside) = Inside::of(of)
+        && inside.enter(Some(Instant::now() + MOMENT))
+    {
+        inside.look_after_the_dead();
+        inside.leave();
+    }
+    of.body::<State>().free.load(Ordering::Relaxed)
 }
 
 fn try_acquire(of: &Handle) -> Result<Option<Permit<'_>>> {
