@@ -93,22 +93,20 @@ fn processes_exclude_each_other() {
 
 #[test]
 fn what_names_nobody_is_taken_over() {
-    let (heap, board, _) = arena();
+    let (heap, ..) = arena();
     let nobody = SlotId {
         index: 7,
         generation: 3,
     };
     for written in [nobody.pack(), 5, 0xfff, 1 << 12 | 0xfff, 0x7fff_ffff] {
         for waiters in [0, 1 << 31] {
-            // SAFETY: the word is an AtomicU32 inside, and nothing else.
-            let raw = unsafe { &*(&raw const board.word).cast::<AtomicU32>() };
-            raw.store(written | waiters, Ordering::SeqCst);
-            let acquired = board.word.lock(heap, soon()).unwrap();
+            let word = Word::held_by(written | waiters);
+            let acquired = word.lock(heap, soon()).unwrap();
             assert_eq!(acquired.from_dead, Some(written));
-            board.word.unlock(heap);
-            raw.store(written | waiters, Ordering::SeqCst);
-            assert!(board.word.try_lock(heap).is_some());
-            board.word.unlock(heap);
+            word.unlock(heap);
+            assert_eq!(word.owner(), None);
+            let word = Word::held_by(written | waiters);
+            assert!(word.try_lock(heap).is_some());
         }
     }
 }
@@ -243,8 +241,10 @@ fn a_holder_with_threads_writes_no_more() {
         let holder = Member::start(heap, |heap| {
             let board: &'static Board = at_offset(heap, at);
             let work = move || {
-                let mine = board.word.try_lock(heap).is_some();
-                while mine {
+                if board.word.try_lock(heap).is_none() {
+                    return;
+                }
+                loop {
                     board.counter.fetch_add(1, Ordering::Relaxed);
                     raise(&board.held);
                 }
