@@ -273,6 +273,25 @@ fn a_holder_with_threads_writes_no_more() {
     }
 }
 
+/// It has the heap no more, though there is a process of its number.
+#[test]
+fn a_holder_becomes_another_program() {
+    use std::os::unix::process::CommandExt;
+    let (heap, board, at) = arena();
+    let holder = Member::start(heap, |heap| {
+        let board: &Board = at_offset(heap, at);
+        assert_eq!(board.word.lock(heap, soon()), CLEAN);
+        raise(&board.held);
+        let error = std::process::Command::new("sleep").arg("20").exec();
+        panic!("{error}");
+    });
+    until("the lock is held", || is_up(&board.held));
+    assert_eq!(board.word.lock(heap, soon()), from(holder.id));
+    board.word.unlock(heap);
+    holder.kill();
+    assert_eq!(holder.bury(heap), -9);
+}
+
 /// Three work, one of them is killed at random and not even reaped: the others go on.
 #[test]
 fn three_contenders() {
