@@ -90,7 +90,7 @@ unsafe impl Body for State {}
 /// }
 /// ```
 pub struct Barrier {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Barrier => ObjectKind::Barrier, body State }
@@ -190,7 +190,7 @@ impl Barrier {
         if here.state != FILLING || inside.parties_of(here.round).next().is_some() {
             state.epoch.fetch_add(1, Ordering::AcqRel);
             stored("barrier: another epoch");
-            change_and_wake(&state.phase, Change::Add(ROUND - here.state));
+            change_and_wake(&state.phase, Change::Add(ROUND.wrapping_sub(here.state)));
             stored("barrier: reset");
         }
         inside.leave();

@@ -69,7 +69,7 @@ unsafe impl Body for State {}
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct RwLock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { RwLock => ObjectKind::RwLock, body State }

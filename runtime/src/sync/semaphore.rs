@@ -74,7 +74,7 @@ unsafe impl Body for State {}
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct Semaphore {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Semaphore => ObjectKind::Semaphore, body State }
@@ -94,7 +94,7 @@ shared_handle! { Semaphore => ObjectKind::Semaphore, body State }
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct BoundedSemaphore {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { BoundedSemaphore => ObjectKind::BoundedSemaphore, body State }

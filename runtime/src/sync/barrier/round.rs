@@ -152,7 +152,10 @@ impl<'a> Inside<'a> {
     pub(super) fn end_round(&self, party: &Party) {
         let here = self.here();
         if here.round == party.round && here.state != BROKEN {
-            change_and_wake(&self.state.phase, Change::Add(ROUND - here.state));
+            change_and_wake(
+                &self.state.phase,
+                Change::Add(ROUND.wrapping_sub(here.state)),
+            );
             stored("barrier: all may go");
         }
     }
@@ -256,7 +259,10 @@ impl<'a> Inside<'a> {
         let pid = noted.or_else(|| pid_of(self.heap, dead)).unwrap_or(0);
         self.state.culprit.store(pid, Ordering::Relaxed);
         stored("barrier: the culprit");
-        change_and_wake(&self.state.phase, Change::Add(BROKEN - here.state));
+        change_and_wake(
+            &self.state.phase,
+            Change::Add(BROKEN.wrapping_sub(here.state)),
+        );
         stored("barrier: broken");
     }
 

@@ -292,6 +292,41 @@ fn a_holder_becomes_another_program() {
     assert_eq!(holder.bury(heap), -9);
 }
 
+/// Where one can sleep on one word only.
+#[test]
+fn without_the_kernels_help() {
+    let (heap, board, at) = arena();
+    for round in 0..10 {
+        let holder = Member::start(heap, |heap| {
+            let board: &Board = at_offset(heap, at);
+            let _ = board.word.lock(heap, soon()).unwrap();
+            raise(&board.held);
+            std::thread::sleep(LONG);
+        });
+        until("the lock is held", || is_up(&board.held));
+        board.held.store(0, Ordering::SeqCst);
+        let waiters = [(); 3].map(|()| {
+            Member::start(heap, |heap| {
+                crate::sys::futex::forbid_several();
+                let board: &Board = at_offset(heap, at);
+                board.progress[0].fetch_add(1, Ordering::SeqCst);
+                let acquired = board.word.lock(heap, soon()).unwrap();
+                let dead = u64::from(acquired.from_dead.is_some());
+                board.from_dead.fetch_add(dead, Ordering::SeqCst);
+                board.word.unlock(heap);
+            })
+        });
+        until("they come", || load(&board.progress[0]) == 3 * (round + 1));
+        std::thread::sleep(Duration::from_millis(3));
+        holder.kill();
+        for waiter in waiters {
+            assert_eq!(waiter.bury(heap), 0);
+        }
+        assert_eq!(load(&board.from_dead), round + 1);
+        assert_eq!(holder.bury(heap), -9);
+    }
+}
+
 /// Three work, one of them is killed at random and not even reaped: the others go on.
 #[test]
 fn three_contenders() {
