@@ -25,9 +25,11 @@ mod tests;
 mod undertaker;
 mod word;
 
-pub(crate) use handle::{Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, ticket_of};
 #[allow(unused_imports)] // by the modules of shared objects
-pub(crate) use handle::{mark_of, shared_handle};
+pub(crate) use handle::shared_handle;
+pub(crate) use handle::{
+    FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
+};
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, Kind as ObjectKind, Place};
 pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
