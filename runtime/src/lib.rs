@@ -36,6 +36,11 @@ pub use process::{
 };
 pub use shared::Buffer;
 pub use spawn::StartMethod;
+pub use sync::{
+    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
+    Poisoned, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    TryLockResult,
+};
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
 #[doc(inline)]
