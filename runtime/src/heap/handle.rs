@@ -81,7 +81,12 @@ impl Held {
     ) -> Result<Arc<Held>, Error> {
         let id = heap.objects.new_id(heap.me());
         let (object, entry) = Object::make(heap, kind, mark, bytes, id, init)?;
-        Held::register(heap, &object, entry)
+        let held = Held::register(heap, &object, entry)?;
+        // The size was read back from the head, which a wild writer may have spoilt by now.
+        if held.bytes < bytes {
+            return Err(too_small());
+        }
+        Ok(held)
     }
 
     fn register(heap: &'static Heap, object: &Object<'_>, entry: u32) -> Result<Arc<Held>, Error> {
