@@ -77,8 +77,8 @@ unsafe impl Body for State {}
 ///     let start = mp::Barrier::new(3)?;
 ///     let runners = [runner.start(&start)?, runner.start(&start)?];
 ///     let mut places = vec![start.wait_with(|| println!("all are here"))?];
-///     for runner in runners {
-///         places.push(runner.join()?);
+///     for child in runners {
+///         places.push(child.join()?);
 ///     }
 ///     places.sort();
 ///     assert_eq!(places, [0, 1, 2]);

@@ -56,8 +56,8 @@ unsafe impl Body for State {}
 ///     let start = mp::Event::new()?;
 ///     let runners = [runner.start(&start)?, runner.start(&start)?];
 ///     start.set()?;
-///     for runner in runners {
-///         runner.join()?;
+///     for child in runners {
+///         child.join()?;
 ///     }
 ///     Ok(())
 /// }
