@@ -258,6 +258,12 @@ impl Handle {
         Held::make(heap, kind, mark, bytes, init).map(|held| Handle(Ticket(held)))
     }
 
+    /// The handle of an object as another process of a test has it.
+    #[cfg(test)]
+    pub(crate) fn attach(heap: &'static Heap, place: Place) -> Result<Handle, Error> {
+        Held::attach(heap, place).map(|held| Handle(Ticket(held)))
+    }
+
     /// Makes an object whose body is a `B` of zeroes, which `init` may change before anybody else sees it.
     pub(crate) fn make_zeroed<B: Body>(
         heap: &'static Heap,

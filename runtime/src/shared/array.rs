@@ -216,6 +216,12 @@ impl<T: Plain> Array<T> {
         self
     }
 
+    /// The same as another process of a test has it.
+    #[cfg(test)]
+    pub(super) fn seen_in(&self, heap: &'static Heap) -> Self {
+        Array::of(Handle::attach(heap, self.handle.place()).unwrap()).unwrap()
+    }
+
     /// How many elements there are.
     #[inline]
     pub fn len(&self) -> usize {

@@ -115,3 +115,10 @@ pub(super) unsafe fn get_racing<T: Plain>(from: NonNull<u8>) -> Option<T> {
     });
     checked(copy)
 }
+
+/// Writes the same byte all over, as a process does that writes wildly.
+#[cfg(test)]
+pub(super) fn spoil(at: NonNull<u8>, bytes: usize, byte: u8) {
+    // SAFETY: the tests give it bytes of the heap that nobody uses just now.
+    unsafe { at.as_ptr().write_bytes(byte, bytes) };
+}

@@ -146,6 +146,25 @@ impl Leases {
         self.newest.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The newest number.
+    #[cfg(test)]
+    pub(super) fn newest(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody waits for a piece.
+    #[cfg(test)]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether the piece can be taken still.
+    #[cfg(test)]
+    pub(super) fn is_lent(&self, heap: &Heap, of: Place, lease: Lease) -> bool {
+        let entry = self.entry(heap, of, lease.entry).unwrap();
+        entry.load(Ordering::Acquire) == word(lease.number, LENT)
+    }
+
     /// Lends one more piece. By the holder of the lock.
     pub(super) fn lend(&self, heap: &Heap, of: Place, from: u32) -> Result<Lease, Error> {
         let number = self.next();

@@ -130,6 +130,15 @@ impl<T: Plain> Value<T> {
         })
     }
 
+    /// The same as another process of a test has it.
+    #[cfg(test)]
+    pub(super) fn seen_in(&self, heap: &'static Heap) -> Self {
+        Value {
+            handle: Handle::attach(heap, self.handle.place()).unwrap(),
+            of: PhantomData,
+        }
+    }
+
     /// Waits until the lock is free, and takes it. Python's `with value.get_lock():`.
     ///
     /// # Errors
