@@ -181,7 +181,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let pool = Pool::builder().workers(workers).build()?;
     let (width, height, pixels, out) = match arguments.files.as_slice() {
         [from, to] => {
-            let picture = image::open(from)?.into_luma8();
+            let named = |error| format!("{}: {error}", from.display());
+            let picture = image::open(from).map_err(named)?.into_luma8();
             let (width, height) = picture.dimensions();
             let pixels = picture.into_raw().into_iter().map(f32::from).collect();
             (width as usize, height as usize, pixels, to.clone())
