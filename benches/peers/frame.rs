@@ -86,6 +86,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         what: "faults: a worker is killed, a deadline passes, an item is cancelled; pool of 1",
         unit: "ms",
     },
+    Workload {
+        name: "W21",
+        what: "blur a picture of 400 MiB in place, 5 passes, 2 workers",
+        unit: "s",
+    },
 ];
 
 /// No case may take longer than this, in seconds; then the whole bench is ended.

@@ -34,7 +34,10 @@ pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,
 };
-pub use shared::Buffer;
+pub use shared::{
+    Array, ArrayGuard, Atomic, AtomicBits, AtomicNumber, AtomicValue, Buffer, Chunk, RawArray,
+    RawValue, Value, ValueGuard,
+};
 pub use spawn::StartMethod;
 pub use sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,

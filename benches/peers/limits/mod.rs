@@ -1,6 +1,7 @@
 //! The limits: each workload's work written by hand, with nothing around it. The first case of a workload is *the* limit
 //! its other rows are compared with.
 
+mod blur;
 mod calls;
 mod locks;
 mod memory;
@@ -10,6 +11,7 @@ mod threads;
 
 use crate::frame::{Case, Scale};
 
+pub(crate) use blur::{PASSES, WIDTH, blur_rows, edges, picture};
 pub(crate) use calls::middle;
 pub(crate) use locks::{Page, Pinned};
 pub(crate) use memory::{BYTES, sum};
@@ -30,6 +32,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W7b" => locks::two(scale),
         "W7w" => locks::wake_ups(scale),
         "W10" => threads::busy(scale),
+        "W21" => blur::threads(scale),
         _ => Vec::new(),
     }
 }

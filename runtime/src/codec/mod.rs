@@ -21,6 +21,7 @@ mod writer;
 
 pub(crate) use block::{BlockStore, Holds, Parcel, Room};
 pub use plain::Plain;
+pub(crate) use plain::scrub_value;
 pub(crate) use reader::{Reader, vec_with_room};
 pub(crate) use tag::{OwnedTag, Tag};
 #[cfg(test)]
