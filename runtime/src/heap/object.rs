@@ -329,6 +329,18 @@ impl<'h> Object<'h> {
         any
     }
 
+    /// Who holds it just now: processes, and the owners of the messages that do (the root, for those that belong to the
+    /// session).
+    pub(super) fn parties(&self) -> Vec<SlotId> {
+        let entries = self.head.holders.entries(self.heap, self.place);
+        let party = |(_, entry): (u32, &AtomicU64)| match entry.load(Ordering::Acquire) {
+            0 => None,
+            word if word & PROCESS != 0 => SlotId::unpack((word & !PROCESS) as u32),
+            message => self.heap.owner(message).ok(),
+        };
+        entries.filter_map(party).collect()
+    }
+
     /// Whether nobody holds it, now and for ever.
     fn is_abandoned(&self) -> bool {
         loop {

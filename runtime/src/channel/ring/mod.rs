@@ -1,32 +1,30 @@
 #![allow(unsafe_code)]
 //! A ring of bytes in shared memory: records one behind another, each a head of 8 bytes and a body padded to 8.
 //!
-//! Relies on nothing but its memory. Places are counted in units of 8 bytes from the begin of the ring, `0..units`; one unit
-//! always stays free, so that a full ring differs from an empty one. A record lies in one piece: where the end of the ring
-//! has no room for it, a *pad* stands there and the record begins at 0.
+//! Relies on `room` (where a record fits) and on its memory.
 //!
 //! | who | may do what |
 //! |---|---|
 //! | the one who puts | write between `tail` and `head`; then move `tail`, by **one** store of the owner's, behind record and pad |
 //! | the one who gets | read between `head` and `tail`; then move `head`, by **one** store, behind record and pad |
 //!
-//! Where `head` and `tail` live, and who may move them when, is said by `lane` and `queue`; here is geometry, and the only
-//! code that touches the bytes. The head of a record is one word: the body's length in the lower half, the sort of record in
+//! Where `head` and `tail` live, and who may move them when, is said by `lane` and `queue`; here is the only code that
+//! touches the bytes. The head of a record is one word: the body's length in the lower half, the sort of record in
 //! the upper. Nobody's head is believed: whoever gets checks sort and length against what lies between `head` and
 //! `tail` (numbers of its own or checked before), so a hostile writer can make errors and never an overread. Bodies are
 //! copied out raw and looked at afterwards.
 
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
-use super::atomic::Ordering;
+use super::room::{Place, UNIT, units_for};
+#[cfg(test)]
+use super::room::{place, used};
 use crate::codec::Reader;
 use crate::error::{Error, Kind};
 
 #[cfg(test)]
 mod tests;
-
-/// Bytes of a unit, and of a record's head.
-pub(super) const UNIT: usize = 8;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,60 +45,6 @@ impl Sort {
             .into_iter()
             .find(|sort| *sort as u32 == number)
     }
-}
-
-/// How many units a record with a body of `len` bytes takes.
-#[inline]
-pub(super) fn units_for(len: usize) -> u32 {
-    1 + len.div_ceil(UNIT) as u32
-}
-
-/// Where a record may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Where its head goes.
-    pub(super) at: u32,
-    /// Where `tail` goes afterwards.
-    pub(super) next: u32,
-    /// Where a pad must be written first.
-    pub(super) pad: Option<u32>,
-}
-
-/// The units between `head` and `tail`.
-#[inline]
-pub(super) fn used(units: u32, head: u32, tail: u32) -> u32 {
-    if tail >= head {
-        tail - head
-    } else {
-        units - head + tail
-    }
-}
-
-/// Finds room for a record of `need` units; `None` where there is none now. Both places must lie in the ring.
-#[inline]
-pub(super) fn place(units: u32, head: u32, tail: u32, need: u32) -> Option<Place> {
-    if tail < head {
-        return (need < head - tail).then_some(Place {
-            at: tail,
-            next: tail + need,
-            pad: None,
-        });
-    }
-    let to_end = units - tail;
-    // A record that ends where the ring ends moves `tail` to 0, which must not be where `head` is.
-    if need < to_end || need == to_end && head > 0 {
-        let next = if need == to_end { 0 } else { tail + need };
-        return Some(Place {
-            at: tail,
-            next,
-            pad: None,
-        });
-    }
-    (need < head).then_some(Place {
-        at: 0,
-        next: need,
-        pad: Some(tail),
-    })
 }
 
 /// A record that was found, in place.
