@@ -13,6 +13,7 @@ mod pool;
 mod process;
 mod session;
 mod spawn;
+mod sync;
 mod sys;
 mod task;
 mod testing;

@@ -33,7 +33,7 @@ pub(crate) use handle::{Handle, Held, NAME as HANDLE, TicketSource, TicketVisito
 pub(crate) use handle::{mark_of, shared_handle};
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, Kind as ObjectKind, Place};
-pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable};
+pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;
 pub(crate) use segment::SESSION_WORDS;
