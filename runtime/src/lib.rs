@@ -5,6 +5,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("mp runs on 64-bit Linux only: it stands on memfd, futex, pidfd and robust lists");
 
+mod channel;
 mod codec;
 mod entry;
 mod error;
@@ -22,6 +23,7 @@ mod testing;
 #[cfg(test)]
 extern crate self as mp;
 
+pub use channel::{Duplex, Message, Receiver, ReceiverIter, SendError, Sender, duplex, pipe};
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};

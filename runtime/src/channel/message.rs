@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::room::UNIT;
-use crate::codec::{self, BlockStore, OwnedTag, Plain, Reader, Store, Tag, Writer};
+use crate::codec::{self, BlockStore, OwnedTag, Reader, Store, Tag, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Block, Heap};
 
@@ -65,7 +65,7 @@ fn into_type<B: 'static, A: 'static>(value: B) -> Option<A> {
 
 macro_rules! for_plain {
     ($do:ident) => {
-        $do! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char () }
+        $do! { u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool, char, () }
     };
 }
 
@@ -73,7 +73,7 @@ macro_rules! for_plain {
 #[inline(always)]
 pub(super) fn fixed<T: 'static>() -> Option<usize> {
     macro_rules! sizes {
-        ($($plain:ty)*) => {$(
+        ($($plain:ty),*) => {$(
             if is::<T, $plain>() {
                 return Some(size_of::<$plain>());
             }
@@ -87,7 +87,7 @@ pub(super) fn fixed<T: 'static>() -> Option<usize> {
 #[inline(always)]
 pub(super) fn bound<T: 'static>(value: &T) -> Option<usize> {
     macro_rules! blocks {
-        ($($plain:ty)*) => {$(
+        ($($plain:ty),*) => {$(
             if let Some(values) = as_type::<T, Vec<$plain>>(value) {
                 return Some(Tag::hint(codec::Block::<$plain>::default(), values));
             }
@@ -107,7 +107,7 @@ pub(super) fn bound<T: 'static>(value: &T) -> Option<usize> {
 #[inline(always)]
 pub(super) fn is_simple<T: 'static>() -> bool {
     macro_rules! blocks {
-        ($($plain:ty)*) => {
+        ($($plain:ty),*) => {
             $(is::<T, Vec<$plain>>() ||)* is::<T, String>()
         };
     }
@@ -118,7 +118,7 @@ pub(super) fn is_simple<T: 'static>() -> bool {
 #[inline(always)]
 pub(super) fn put<T: Message>(value: &T, out: &mut Writer<'_>) -> Result<(), Error> {
     macro_rules! plain {
-        ($($plain:ty)*) => {$(
+        ($($plain:ty),*) => {$(
             if let Some(value) = as_type::<T, $plain>(value) {
                 return out.put_plain(value);
             }
@@ -138,7 +138,7 @@ pub(super) fn put<T: Message>(value: &T, out: &mut Writer<'_>) -> Result<(), Err
 #[inline(always)]
 pub(super) fn get<T: Message>(mut from: Reader<'_>) -> Result<T, Error> {
     macro_rules! plain {
-        ($($plain:ty)*) => {$(
+        ($($plain:ty),*) => {$(
             if is::<T, $plain>() {
                 return whole(from.get_plain::<$plain>()?, &from);
             }
@@ -279,7 +279,8 @@ impl Named {
 
     /// Whether the block is still there for whoever reads the ring: it belongs to the session, and is this message.
     pub(super) fn is_there(&self, heap: &Heap, id: u64) -> bool {
-        heap.owner(self.offset).is_ok_and(|owner| owner == crate::heap::ROOT)
+        heap.owner(self.offset)
+            .is_ok_and(|owner| owner == crate::heap::ROOT)
             && stamp_words(heap, self.offset).is_ok_and(|words| {
                 words[0].load(Ordering::Relaxed) == id
                     && words[1].load(Ordering::Relaxed) == self.number
@@ -299,7 +300,9 @@ impl Named {
             len: self.len,
         };
         if self.len < STAMP || self.len > size {
-            return Err(super::ring::broken("a message that is longer than its block"));
+            return Err(super::ring::broken(
+                "a message that is longer than its block",
+            ));
         }
         Ok(long)
     }
@@ -383,10 +386,4 @@ pub(super) fn long(
         Some(block) => Ok(Long { heap, block, len }),
         None => Err(Error::new(Kind::Encode, "there is no room for the message")),
     }
-}
-
-/// Whether a type is plain data of this very kind; for tests of the choice.
-#[cfg(test)]
-pub(super) fn is_plain<T: Plain>() -> bool {
-    fixed::<T>() == Some(size_of::<T>())
 }

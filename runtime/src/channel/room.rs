@@ -60,4 +60,3 @@ pub(super) fn place(units: u32, head: u32, tail: u32, need: u32) -> Option<Place
         pad: Some(tail),
     })
 }
-

@@ -22,7 +22,7 @@ mod writer;
 pub(crate) use block::{BlockStore, Parcel, Room, outgrow, room_in};
 pub use plain::Plain;
 pub(crate) use reader::{Reader, vec_with_room};
-pub(crate) use tag::{Block, OwnedTag, Raw, Serde, Tag, Text};
+pub(crate) use tag::{Block, OwnedTag, Serde, Tag, Text};
 #[cfg(test)]
 pub(crate) use vec_store::VecStore;
 pub(crate) use writer::{FRAME_HEAD, Store, Writer};

@@ -13,8 +13,8 @@ mod view;
 
 pub(super) use cow::{CowBlock, CowOs, CowPath, CowText};
 pub(super) use lent::{LentPlain, LentSeq, LentValue};
-pub(crate) use owned::{Block, Raw, Serde, Text};
-pub(super) use owned::{Os, PathName};
+pub(crate) use owned::{Block, Serde, Text};
+pub(super) use owned::{Os, PathName, Raw};
 pub(super) use unsupported::{Never, NeverRef};
 pub(super) use view::{OsView, PathView, Slice, Str};
 

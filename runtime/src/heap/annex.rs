@@ -25,6 +25,9 @@ pub(crate) struct Annex {
 }
 
 impl Heap {
+    /// Where the body of an object begins, from its place.
+    pub(crate) const OBJECT_HEAD: usize = object::HEAD;
+
     /// The bytes of an annex that are not for use.
     pub(crate) const ANNEX_OVERHEAD: usize = HEAD + tail::BYTES;
 
@@ -58,7 +61,8 @@ impl Heap {
     /// The annex at `offset`, if it is one of this object's.
     pub(crate) fn annex_of(&self, of: Place, offset: u64) -> Result<Annex, Error> {
         let words = roll::chunk(self, of, offset).ok_or_else(|| {
-            let text = format!("what is at offset {offset:#x} of the heap belongs to no such object");
+            let text =
+                format!("what is at offset {offset:#x} of the heap belongs to no such object");
             Error::new(Kind::Protocol, text)
         })?;
         self.annex(offset, size_of_val(words))
@@ -82,6 +86,8 @@ impl Heap {
     /// Who holds the object: processes, and the owners of messages that carry it (the root, where a message belongs to the
     /// session). `None` when it is gone.
     pub(crate) fn parties(&self, place: Place) -> Option<Vec<SlotId>> {
-        Object::with_id(self, place).ok().map(|object| object.parties())
+        Object::with_id(self, place)
+            .ok()
+            .map(|object| object.parties())
     }
 }

@@ -332,13 +332,21 @@ impl<'h> Object<'h> {
     /// Who holds it just now: processes, and the owners of the messages that do (the root, for those that belong to the
     /// session).
     pub(super) fn parties(&self) -> Vec<SlotId> {
-        let entries = self.head.holders.entries(self.heap, self.place);
         let party = |(_, entry): (u32, &AtomicU64)| match entry.load(Ordering::Acquire) {
             0 => None,
             word if word & PROCESS != 0 => SlotId::unpack((word & !PROCESS) as u32),
             message => self.heap.owner(message).ok(),
         };
-        entries.filter_map(party).collect()
+        loop {
+            // As in `is_abandoned`: nobody is missed who takes a hold while another lets go.
+            let acquired = self.head.acquired.load(Ordering::Acquire);
+            let entries = self.head.holders.entries(self.heap, self.place);
+            let parties = entries.filter_map(party).collect();
+            fence(Ordering::SeqCst);
+            if self.head.acquired.load(Ordering::Acquire) == acquired {
+                return parties;
+            }
+        }
     }
 
     /// Whether nobody holds it, now and for ever.

@@ -222,7 +222,7 @@ impl<T: Task> Process<T> {
         };
         let member = family::start(session, plan, args.as_args(), &settings)
             .map_err(|error| error.with_task(task::name_of::<T>()))?;
-        // The member holds the block from here on.
+        // The block is the child's from here on.
         args.block = None;
         Ok(Child {
             stdin: pipes.stdin,

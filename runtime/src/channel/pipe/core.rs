@@ -198,7 +198,10 @@ fn end_side(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>, side: &Side, bit
     if !is_ours {
         return;
     }
-    let Ok(base) = heap.at(side.core.load(Ordering::Relaxed) + BODY_AT, size_of::<Core>()) else {
+    let Ok(base) = heap.at(
+        side.core.load(Ordering::Relaxed) + BODY_AT,
+        size_of::<Core>(),
+    ) else {
         return;
     };
     // SAFETY: the carrier holds the core, so its body is there; it is nothing but atomics, and aligned as all bodies are.

@@ -109,6 +109,17 @@ impl Ring {
         unsafe { self.base.add((place.at as usize + 1) * UNIT) }
     }
 
+    /// The record that was opened at `place` is not longer than this after all; gives where `tail` goes now.
+    #[inline]
+    pub(super) fn shorten(&self, place: Place, len: usize) -> Place {
+        self.head(place.at, Sort::Inline, len as u32);
+        let next = place.at + units_for(len);
+        Place {
+            next: if next == self.units { 0 } else { next },
+            ..place
+        }
+    }
+
     #[inline]
     fn head(&self, at: u32, sort: Sort, len: u32) {
         self.word(at)
@@ -189,6 +200,8 @@ impl Record {
 pub(super) fn broken(what: &str) -> Error {
     Error::new(
         Kind::Protocol,
-        format!("the channel's memory is spoilt: {what}; some process of this session writes where it must not"),
+        format!(
+            "the channel's memory is spoilt: {what}; some process of this session writes where it must not"
+        ),
     )
 }

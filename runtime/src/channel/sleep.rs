@@ -1,0 +1,105 @@
+//! What to sleep on until something happens or somebody dies: words with what they hold, and who lives among those that matter.
+//!
+//! Relies on `heap` (who holds an object, who lives), `sync` (when the dead are gone) and `sys::futex`. Nobody is waited for
+//! who is dead: the kernel flags a process's liveness word, and this is one of the words. The kernel wakes one sleeper of it,
+//! so whoever sees the flag wakes all the others before anything else.
+
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use crate::heap::{Heap, Life, Place, ROOT, SlotId};
+use crate::sync::wait_gone;
+use crate::sys::futex;
+
+/// Beyond so many words, what is not slept on is looked at now and then.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Words to sleep on.
+pub(crate) struct Sleep<'a> {
+    words: Vec<(&'a AtomicU32, u32)>,
+}
+
+/// Who is on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// Somebody who lives, or a message that may still be read by somebody.
+    Some,
+    /// Nobody any more.
+    None,
+}
+
+impl<'a> Sleep<'a> {
+    pub(crate) fn new() -> Self {
+        Sleep { words: Vec::new() }
+    }
+
+    /// Whether there is nothing to sleep on.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// A word, while it holds `seen`. What is most likely woken comes first.
+    pub(crate) fn on(&mut self, word: &'a AtomicU32, seen: u32) {
+        self.words.push((word, seen));
+    }
+
+    /// The life of a process: `false` if it is wholly gone. Waits for one that is dying, until the deadline at most.
+    pub(crate) fn on_life(
+        &mut self,
+        heap: &Heap,
+        process: SlotId,
+        deadline: Option<Instant>,
+    ) -> bool {
+        match heap.processes().life(process) {
+            Life::Alive(word, seen) => {
+                let known = |(other, _): &(&AtomicU32, u32)| std::ptr::eq(*other, word);
+                if !self.words.iter().any(known) {
+                    self.words.push((word, seen));
+                }
+                true
+            }
+            Life::Dying(word) => {
+                futex::wake_all(word);
+                !wait_gone(heap, process, deadline)
+            }
+            Life::Gone => false,
+        }
+    }
+
+    /// The lives of all who hold an object: processes, and the owners of messages that carry it.
+    pub(crate) fn on_parties(
+        &mut self,
+        heap: &Heap,
+        place: Place,
+        deadline: Option<Instant>,
+    ) -> Others {
+        let mut others = Others::None;
+        for party in heap.parties(place).unwrap_or_default() {
+            // What belongs to the session lasts until it is freed, and this process lasts as long as it asks.
+            if party == ROOT || party == heap.me() || self.on_life(heap, party, deadline) {
+                others = Others::Some;
+            }
+        }
+        others
+    }
+
+    /// Sleeps until one of the words is woken or has changed, or until the deadline. Look again, whatever ended it.
+    pub(crate) fn sleep(&self, deadline: Option<Instant>) {
+        let soon = (self.words.len() > futex::WORDS).then(|| Instant::now() + LOOK_AGAIN);
+        let until = match (deadline, soon) {
+            (Some(deadline), Some(soon)) => Some(deadline.min(soon)),
+            (deadline, soon) => deadline.or(soon),
+        };
+        futex::wait_any(&self.words, until);
+    }
+}
+
+/// When a time-out from now on is over; `None` for one that never is.
+pub(crate) fn deadline_in(timeout: Duration) -> Option<Instant> {
+    Instant::now().checked_add(timeout)
+}
+
+/// Whether the deadline has passed.
+pub(crate) fn is_over(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| Instant::now() >= deadline)
+}

@@ -1,0 +1,4 @@
+//! Pipes, queues, and waiting for several of them: CPython's `_TestConnection`, `_TestPoll`, `_TestQueue`, `TestSimpleQueue`
+//! and `TestWait` as behaviour, then what those cannot do: kills, stops, many of everything.
+
+mod pipe;
