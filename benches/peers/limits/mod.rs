@@ -9,6 +9,7 @@ mod threads;
 
 use crate::frame::{Case, Scale};
 
+pub(crate) use calls::{middle, now};
 pub(crate) use memory::{BYTES, sum};
 pub(crate) use start::program;
 pub(crate) use threads::{spin, steps_in};
@@ -23,6 +24,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W4" => calls::round_trips(scale),
         "W5" => memory::sums(scale),
         "W5r" => memory::results(scale),
+        "W6w" => calls::wake_ups(scale),
         "W10" => threads::busy(scale),
         _ => Vec::new(),
     }

@@ -4,6 +4,7 @@ mod bulk;
 mod calls;
 mod faults;
 mod map;
+mod messages;
 mod start;
 
 use crate::frame::{Case, Scale};
@@ -21,7 +22,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W9" => start::idle(),
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),
-        _ => Vec::new(),
+        _ => messages::cases(workload, scale),
     }
 }
 
