@@ -13,6 +13,7 @@ mod heap;
 mod pool;
 mod process;
 mod session;
+mod shared;
 mod spawn;
 mod sync;
 mod sys;
@@ -35,7 +36,13 @@ pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,
 };
+pub use shared::Buffer;
 pub use spawn::StartMethod;
+pub use sync::{
+    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
+    Poisoned, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    TryLockResult,
+};
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
 #[doc(inline)]

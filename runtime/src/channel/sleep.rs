@@ -8,15 +8,17 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use crate::heap::{Heap, Life, Place, ROOT, SlotId};
-use crate::sync::wait_gone;
+use crate::sync::{is_gone_unmarked, wait_gone};
 use crate::sys::futex;
 
-/// Beyond so many words, what is not slept on is looked at now and then.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How often is looked at what cannot be slept on: more words than the kernel takes, a process that it does not watch yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Words to sleep on.
 pub(crate) struct Sleep<'a> {
     words: Vec<(&'a AtomicU32, u32)>,
+    /// The kernel does not watch over one of the processes yet: it has only just been started.
+    unwatched: bool,
 }
 
 /// Who is on the other side.
@@ -30,7 +32,10 @@ pub(crate) enum Others {
 
 impl<'a> Sleep<'a> {
     pub(crate) fn new() -> Self {
-        Sleep { words: Vec::new() }
+        Sleep {
+            words: Vec::new(),
+            unwatched: false,
+        }
     }
 
     /// Whether there is nothing to sleep on.
@@ -51,7 +56,9 @@ impl<'a> Sleep<'a> {
         deadline: Option<Instant>,
     ) -> bool {
         match heap.processes().life(process) {
+            Life::Alive(_, 0) if is_gone_unmarked(heap, process) => false,
             Life::Alive(word, seen) => {
+                self.unwatched |= seen == 0;
                 let known = |(other, _): &(&AtomicU32, u32)| std::ptr::eq(*other, word);
                 if !self.words.iter().any(known) {
                     self.words.push((word, seen));
@@ -85,7 +92,8 @@ impl<'a> Sleep<'a> {
 
     /// Sleeps until one of the words is woken or has changed, or until the deadline. Look again, whatever ended it.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) {
-        let soon = (self.words.len() > futex::WORDS).then(|| Instant::now() + LOOK_AGAIN);
+        let soon = (self.unwatched || self.words.len() > futex::WORDS)
+            .then(|| Instant::now() + LOOK_AGAIN);
         let until = match (deadline, soon) {
             (Some(deadline), Some(soon)) => Some(deadline.min(soon)),
             (deadline, soon) => deadline.or(soon),

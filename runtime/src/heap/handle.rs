@@ -6,7 +6,7 @@
 //! deserializer can write or make but the codec's guard, which knows the types on both sides ([`ticket_of`],
 //! [`TicketVisitor::admits`]). So no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hasher;
 use std::marker::PhantomData;
@@ -27,16 +27,43 @@ use crate::sys::memory;
 /// The name of the newtype that handles are to serde.
 pub(crate) const NAME: &str = "mp handle";
 
+/// In the first word of a buffer's body: nobody writes it any more.
+pub(crate) const FROZEN: u32 = 1;
+
+#[repr(C)]
+struct Frozen(AtomicU32);
+
+// SAFETY: an atomic.
+unsafe impl Body for Frozen {}
+
 /// What this process holds, by place, and the ids of the objects it makes.
 #[derive(Default)]
 pub(super) struct Registry {
     held: Mutex<BTreeMap<u64, Weak<Held>>>,
     made: AtomicU32,
+    /// What is held for messages of this process that are on their way, by block.
+    lent: Mutex<HashMap<u64, Vec<Arc<Held>>>>,
 }
 
 impl Registry {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Held>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds an object for the message in a block, until `take_back`.
+    pub(super) fn lend(&self, block: u64, held: &Arc<Held>) {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_block = lent.entry(block).or_default();
+        // Most often it is the one before.
+        if of_block.last().is_none_or(|last| !Arc::ptr_eq(last, held)) {
+            of_block.push(Arc::clone(held));
+        }
+    }
+
+    /// What was held for the message in a block; held no more when that is dropped.
+    pub(super) fn take_back(&self, block: u64) -> Vec<Arc<Held>> {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        lent.remove(&block).unwrap_or_default()
     }
 
     /// An id that no other object of the session has.
@@ -107,9 +134,9 @@ impl Held {
         Held::register(heap, &object, entry)
     }
 
-    /// The object whose body has this address in it, if this process holds it.
-    #[allow(dead_code)] // slices of buffers are found by it
-    pub(crate) fn around(heap: &'static Heap, address: NonNull<u8>) -> Option<Arc<Held>> {
+    /// The object in whose body all these bytes are, if it is one that nobody writes any more and this process holds it.
+    pub(crate) fn frozen_around(address: NonNull<u8>, len: usize) -> Option<Arc<Held>> {
+        let heap = super::current()?;
         let offset = heap.segment.offset_at(address)?;
         let held = heap
             .objects
@@ -119,9 +146,41 @@ impl Held {
             .1
             .upgrade()?;
         let begin = held.place.offset + object::HEAD as u64;
-        (begin..=begin + held.bytes as u64)
-            .contains(&offset)
-            .then_some(held)
+        let end = begin + held.bytes as u64;
+        let is_inside = begin <= offset && offset.checked_add(len as u64)? <= end;
+        (is_inside && held.is_frozen()).then_some(held)
+    }
+
+    /// Whether it is of a kind that nobody writes any more once the first word of the body says so, and it says so.
+    fn is_frozen(&self) -> bool {
+        self.kind == Kind::Buffer as u32
+            && body_at::<Frozen>(self.base, self.bytes)
+                .is_some_and(|body| body.0.load(Ordering::Acquire) == FROZEN)
+    }
+
+    /// The bytes of a frozen object from `from` on, named by a message that holds it.
+    pub(crate) fn frozen_bytes(place: Place, from: u64, len: usize) -> Result<NonNull<u8>, Error> {
+        let none = || {
+            Error::new(
+                error::Kind::Decode,
+                "the message names memory that it may not",
+            )
+        };
+        let heap = super::current().ok_or_else(none)?;
+        let object = Object::with_id(heap, place)?;
+        let (base, bytes) = object.body()?;
+        let frozen = body_at::<Frozen>(base, bytes).map(|body| body.0.load(Ordering::Acquire));
+        let end = usize::try_from(from)
+            .ok()
+            .and_then(|from| from.checked_add(len));
+        if object.kind() != Kind::Buffer as u32
+            || frozen != Some(FROZEN)
+            || end.is_none_or(|end| end > bytes)
+        {
+            return Err(none());
+        }
+        // SAFETY: inside the body (just checked).
+        Ok(unsafe { base.add(from as usize) })
     }
 
     pub(crate) fn heap(&self) -> &'static Heap {
@@ -292,7 +351,7 @@ pub(crate) fn mark_of<T: 'static>() -> u64 {
 
 /// The contents of a handle as serde sees it: nothing it could write or read.
 #[derive(Clone)]
-pub struct Ticket(Arc<Held>);
+pub(crate) struct Ticket(Arc<Held>);
 
 const ONLY_OURS: &str =
     "a handle of a shared object travels only in arguments, results and messages of mp";

@@ -26,11 +26,12 @@ mod tests;
 mod undertaker;
 mod word;
 
-#[allow(unused_imports)] // by the modules of shared objects
 pub(crate) use annex::Annex;
-pub(crate) use handle::{Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, ticket_of};
 #[allow(unused_imports)] // by the modules of shared objects
-pub(crate) use handle::{mark_of, shared_handle};
+pub(crate) use handle::shared_handle;
+pub(crate) use handle::{
+    FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
+};
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, Kind as ObjectKind, Place};
 pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
@@ -119,6 +120,7 @@ pub(crate) struct Stats {
 pub(crate) struct Heap {
     segment: &'static Segment,
     me: SlotId,
+    pid: u32,
     allocator: Allocator,
     processes: ProcessTable,
     objects: handle::Registry,
@@ -208,6 +210,7 @@ impl Heap {
         Box::leak(Box::new(Heap {
             segment,
             me,
+            pid: std::process::id(),
             allocator,
             processes,
             objects: handle::Registry::default(),
@@ -222,6 +225,11 @@ impl Heap {
     /// The slot of this process.
     pub(crate) fn me(&self) -> SlotId {
         self.me
+    }
+
+    /// The process id of this process, without asking the kernel.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// A block of at least `bytes` bytes that this process owns, aligned to 64 bytes (to 64 KiB from 64 KiB on, or

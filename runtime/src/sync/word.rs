@@ -76,11 +76,6 @@ pub(crate) struct Acquired {
 pub(crate) struct TimedOut;
 
 impl Word {
-    /// A free one.
-    pub(crate) fn new() -> Self {
-        Word(AtomicU32::new(FREE))
-    }
-
     /// The packed name of who holds it, if anybody does. Out of date at once.
     pub(crate) fn owner(&self) -> Option<u32> {
         let owner = self.0.load(Ordering::Acquire) & !WAITERS;

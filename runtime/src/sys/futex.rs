@@ -169,6 +169,7 @@ fn from_now(left: Duration) -> Option<libc::timespec> {
 
 /// What [`change_and_wake`] does to the word. The kernel takes numbers of 12 bits with a sign, and single bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // what the kernel can do is all here
 pub(crate) enum Change {
     Set(u32),
     /// Wraps around.

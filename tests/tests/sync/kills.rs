@@ -1,0 +1,1 @@
+//! Processes that are killed in every role.
