@@ -24,7 +24,10 @@ mod testing;
 #[cfg(test)]
 extern crate self as mp;
 
-pub use channel::{Duplex, Message, Receiver, ReceiverIter, SendError, Sender, duplex, pipe};
+pub use channel::{
+    Duplex, Lost, Message, Queue, QueueIter, Receiver, ReceiverIter, SendError, Sender, duplex,
+    pipe,
+};
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};

@@ -13,3 +13,13 @@ pub(super) fn store_and_fence(word: &AtomicU32, value: u32) {
         fence(Ordering::SeqCst);
     }
 }
+
+/// A full barrier behind an atomic read-modify-write: on x86-64 that instruction was one already.
+#[inline(always)]
+pub(super) fn fence_after_rmw() {
+    if cfg!(target_arch = "x86_64") {
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}

@@ -97,3 +97,16 @@ pub(super) fn closed(what: &str) -> Error {
 pub(super) fn late(what: &str) -> Error {
     Error::new(Kind::Timeout, what)
 }
+
+/// Why nothing was sent.
+pub(super) enum Refused {
+    /// There is no room for it.
+    Full,
+    Error(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Refused::Error(error)
+    }
+}

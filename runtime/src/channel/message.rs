@@ -26,8 +26,9 @@ use crate::heap::{Block, Heap};
 
 /// Messages up to so many bytes stand in the ring itself.
 pub(super) const INLINE: usize = 4096;
-/// The bytes of a stamp.
-const STAMP: usize = 16;
+/// The bytes of a stamp: the id of the object, the number of the message, its length, who holds it and how often it was taken.
+const STAMP: usize = 32;
+const WORDS: usize = STAMP / UNIT;
 
 /// What can travel through a pipe or a queue: whatever derives serde's `Serialize` and `Deserialize`, and handles of shared
 /// objects. Implemented by itself.
@@ -213,8 +214,12 @@ impl Long {
     /// Stamps the block and gives what the ring says of it. It is still this process's.
     pub(super) fn stamp(&self, stamp: Stamp) -> Result<[u64; 4], Error> {
         let words = stamp_words(self.heap, self.block.offset)?;
-        words[0].store(stamp.id, Ordering::Relaxed);
-        words[1].store(stamp.number, Ordering::Relaxed);
+        for (word, value) in words
+            .iter()
+            .zip([stamp.id, stamp.number, self.len as u64, 0])
+        {
+            word.store(value, Ordering::Relaxed);
+        }
         Ok([
             self.block.offset,
             self.len as u64,
@@ -249,7 +254,7 @@ pub(super) struct Stamp {
     pub(super) number: u64,
 }
 
-fn stamp_words(heap: &Heap, offset: u64) -> Result<&'static [AtomicU64; 2], Error> {
+fn stamp_words(heap: &Heap, offset: u64) -> Result<&'static [AtomicU64; WORDS], Error> {
     let base = heap.at(offset, STAMP)?;
     if offset % UNIT as u64 != 0 {
         return Err(Error::new(Kind::Protocol, "a block at an odd place"));
@@ -275,6 +280,47 @@ impl Named {
             number,
             bytes,
         }
+    }
+
+    /// What the block at `offset` says of itself, if there is one.
+    pub(super) fn at(heap: &Heap, offset: u64) -> Option<Named> {
+        let bytes = heap.size_of(offset).ok()? as u64;
+        let words = stamp_words(heap, offset).ok()?;
+        let [_, number, len, _] = words.each_ref().map(|word| word.load(Ordering::Relaxed));
+        Some(Named::of([offset, len, number, bytes]))
+    }
+
+    /// Who holds it, by the packed slot (0 for nobody), and how often it was taken.
+    pub(super) fn holder(&self, heap: &Heap) -> (u32, u32) {
+        let word =
+            stamp_words(heap, self.offset).map_or(0, |words| words[3].load(Ordering::Acquire));
+        (word as u32, (word >> 32) as u32)
+    }
+
+    /// Has this process hold it, in place of `before`; whether it does.
+    pub(super) fn take_from(&self, heap: &Heap, before: (u32, u32)) -> bool {
+        let word = |(holder, times): (u32, u32)| u64::from(times) << 32 | u64::from(holder);
+        let mine = word((heap.me().pack(), before.1.wrapping_add(1)));
+        stamp_words(heap, self.offset).is_ok_and(|words| {
+            words[3]
+                .compare_exchange(word(before), mine, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        })
+    }
+
+    /// The message, to be copied out while it stays where it is.
+    pub(super) fn reader(&self, heap: &Heap) -> Result<Reader<'static>, Error> {
+        if self.len < STAMP || self.len > heap.size_of(self.offset)? {
+            return Err(super::ring::broken(
+                "a message that is longer than its block",
+            ));
+        }
+        heap.warm(self.offset, self.len);
+        let base = heap.at(self.offset, self.len)?;
+        // SAFETY: inside the mapping, which is never unmapped; the reader copies before it looks.
+        let mut reader = unsafe { Reader::untrusted(base, self.len) };
+        reader.skip(STAMP)?;
+        Ok(reader)
     }
 
     /// Whether the block is still there for whoever reads the ring: it belongs to the session, and is this message.
@@ -316,12 +362,13 @@ impl Named {
 impl Long {
     /// The message, to be copied out.
     pub(super) fn reader(&self) -> Result<Reader<'static>, Error> {
-        self.heap.warm(self.block.offset, self.len);
-        let base = self.heap.at(self.block.offset, self.len)?;
-        // SAFETY: inside the mapping, which is never unmapped; the reader copies before it looks.
-        let mut reader = unsafe { Reader::untrusted(base, self.len) };
-        reader.skip(STAMP)?;
-        Ok(reader)
+        let named = Named {
+            offset: self.block.offset,
+            len: self.len,
+            number: 0,
+            bytes: 0,
+        };
+        named.reader(self.heap)
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
-use crate::heap::{Heap, Life, Place, ROOT, SlotId};
+use crate::heap::{Heap, Life, Party, Place, ROOT, SlotId};
 use crate::sync::{is_gone_unmarked, wait_gone};
 use crate::sys::futex;
 
@@ -55,6 +55,10 @@ impl<'a> Sleep<'a> {
         process: SlotId,
         deadline: Option<Instant>,
     ) -> bool {
+        // Nobody outlives the root to ask.
+        if process == ROOT || process == heap.me() {
+            return true;
+        }
         match heap.processes().life(process) {
             Life::Alive(_, 0) if is_gone_unmarked(heap, process) => false,
             Life::Alive(word, seen) => {
@@ -80,12 +84,31 @@ impl<'a> Sleep<'a> {
         place: Place,
         deadline: Option<Instant>,
     ) -> Others {
+        self.on_others(heap, place, false, deadline)
+    }
+
+    /// The same, of all others where `alone` says that nobody in this process but the caller can do anything with it; then
+    /// nobody is left only if there ever was anybody.
+    pub(crate) fn on_others(
+        &mut self,
+        heap: &Heap,
+        place: Place,
+        alone: bool,
+        deadline: Option<Instant>,
+    ) -> Others {
+        let (parties, taken) = heap.parties(place).unwrap_or_default();
         let mut others = Others::None;
-        for party in heap.parties(place).unwrap_or_default() {
-            // What belongs to the session lasts until it is freed, and this process lasts as long as it asks.
-            if party == ROOT || party == heap.me() || self.on_life(heap, party, deadline) {
+        for party in parties {
+            let (process, is_other) = match party {
+                Party::Process(process) => (process, !alone || process != heap.me()),
+                Party::Message(owner) => (owner, true),
+            };
+            if self.on_life(heap, process, deadline) && is_other {
                 others = Others::Some;
             }
+        }
+        if alone && taken < 2 {
+            return Others::Some;
         }
         others
     }

@@ -6,9 +6,9 @@
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering;
 
-use super::object::{self, Object, Place};
+use super::object::{self, Object, Party, Place};
 use super::tail::{self, Tail};
-use super::{Heap, ROOT, SlotId, roll};
+use super::{Heap, ROOT, roll};
 use crate::error::{Error, Kind};
 use crate::sys::points::stored;
 
@@ -83,11 +83,9 @@ impl Heap {
         self.allocator.free(offset)
     }
 
-    /// Who holds the object: processes, and the owners of messages that carry it (the root, where a message belongs to the
-    /// session). `None` when it is gone.
-    pub(crate) fn parties(&self, place: Place) -> Option<Vec<SlotId>> {
-        Object::with_id(self, place)
-            .ok()
-            .map(|object| object.parties())
+    /// Who holds the object, and how many holds were ever taken. `None` when it is gone.
+    pub(crate) fn parties(&self, place: Place) -> Option<(Vec<Party>, u64)> {
+        let object = Object::with_id(self, place).ok()?;
+        Some(object.parties())
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use handle::{
     FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
 };
 #[allow(unused_imports)] // likewise
-pub(crate) use object::{Body, Kind as ObjectKind, Place};
+pub(crate) use object::{Body, Kind as ObjectKind, Party, Place};
 pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;

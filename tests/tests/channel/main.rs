@@ -2,3 +2,4 @@
 //! and `TestWait` as behaviour, then what those cannot do: kills, stops, many of everything.
 
 mod pipe;
+mod queue;

@@ -299,9 +299,7 @@ impl Inlet {
         }
         self.show_all();
         loop {
-            let mut pace = std::mem::replace(&mut self.pace, Pace::new());
-            let ready = pace.poll(|| self.has_news());
-            self.pace = pace;
+            let ready = self.pace.poll(|| self.has_news());
             if ready && self.settle(None)? {
                 return Ok(true);
             }

@@ -14,7 +14,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::core::{self, Core, Lane, RECEIVER_GONE, SENDERS_GONE};
-use crate::channel::error::{SendError, closed, late};
+use crate::channel::error::{Refused, SendError, closed, late};
 use crate::channel::lane::PutEnd;
 use crate::channel::message::{self, Encoded, INLINE, Long, Message, Scratch, Stamp};
 use crate::channel::pace::Pace;
@@ -54,18 +54,6 @@ struct Out {
     pipe: Handle,
     number: u64,
     pace: Pace,
-}
-
-/// Why there is no room.
-enum Refused {
-    Full,
-    Error(Error),
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Refused::Error(error)
-    }
 }
 
 fn nobody() -> Error {

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::channel::lane::Line;
 use crate::channel::message::Named;
-use crate::channel::ring::{Ring, Sort, broken};
+use crate::channel::ring::{Ring, Sort};
 use crate::channel::room::UNIT;
 use crate::error::Error;
 use crate::heap::{Body, Destructor, Dying, Handle, Heap, ObjectKind, Place, Roll, Undertaker};
@@ -43,6 +43,8 @@ use crate::sync::Word;
 const FIRST_RING: usize = 16 << 10;
 /// The largest ring that is added.
 pub(super) const LARGEST_RING: usize = 1 << 20;
+/// No more rings are walked through.
+const MOST_LINKS: u32 = 1 << 24;
 /// The units of a record that names the next ring.
 pub(super) const LINK: u32 = 2;
 
@@ -187,6 +189,11 @@ impl Core {
         Ok(unsafe { Ring::over(base, u32::try_from(bytes / UNIT).unwrap_or(u32::MAX)) })
     }
 
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.0.load(Ordering::Acquire) != 0
+    }
+
     /// How many items are in it: exact at one moment of the call.
     pub(super) fn len(&self) -> usize {
         loop {
@@ -211,7 +218,8 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
     };
     for (_, entry) in core.held.entries(heap, place) {
         let offset = entry.load(Ordering::Acquire);
-        if offset != 0 && Named::at(heap, offset).is_some_and(|named| named.is_there(heap, place.id))
+        if offset != 0
+            && Named::at(heap, offset).is_some_and(|named| named.is_there(heap, place.id))
         {
             let _ = undertaker.free(offset);
         }
@@ -219,15 +227,17 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
     let (head, mut spot) = core.get.look();
     let (tail, _) = core.put.look();
     let mut left = tail.wrapping_sub(head);
+    let mut links = 0;
     // What a putter was about when it was killed stands behind the last.
-    let mut behind = false;
+    let mut behind = left == 0;
     while let Ok(ring) = core.ring_at(heap, place, spot.ring) {
         let Ok(record) = ring.record_at(spot.at) else {
             break;
         };
         if record.sort == Sort::Link {
             match record.words() {
-                Ok([next]) if next != spot.ring => {
+                Ok([next]) if links < MOST_LINKS => {
+                    links += 1;
                     spot.ring = next;
                     spot.at = 0;
                     continue;
@@ -250,10 +260,4 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
         spot.at = record.next;
         spot.number = spot.number.wrapping_add(1);
     }
-}
-
-/// An end whose spot leads nowhere.
-#[cold]
-pub(super) fn nowhere() -> Error {
-    broken("an end of the queue that leads nowhere")
 }

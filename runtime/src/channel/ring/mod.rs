@@ -134,6 +134,20 @@ impl Ring {
         }
     }
 
+    /// The record at `at`, where one is known to be, wherever the last one ends.
+    #[inline]
+    pub(super) fn record_at(&self, at: u32) -> Result<Record, Error> {
+        if at >= self.units {
+            return Err(broken("a place outside the ring"));
+        }
+        let word = self.word(at).load(Ordering::Relaxed);
+        if (word >> 32) as u32 != Sort::Pad as u32 {
+            // To the end of the ring.
+            return self.record(at, 0);
+        }
+        self.record(0, self.units)
+    }
+
     /// The record at `head`, which is not where `tail` is. Both are numbers below `units` that the caller keeps or has checked.
     #[inline]
     pub(super) fn record(&self, head: u32, tail: u32) -> Result<Record, Error> {
