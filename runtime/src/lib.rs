@@ -25,8 +25,8 @@ mod testing;
 extern crate self as mp;
 
 pub use channel::{
-    Duplex, Lost, Message, Queue, QueueIter, Receiver, ReceiverIter, SendError, Sender, duplex,
-    pipe,
+    Duplex, Job, JoinableQueue, Lost, Message, OnDeath, Queue, QueueIter, Receiver, ReceiverIter,
+    SendError, Sender, duplex, pipe,
 };
 pub use codec::Plain;
 pub use entry::init;

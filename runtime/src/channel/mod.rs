@@ -17,4 +17,4 @@ mod sleep;
 pub use error::SendError;
 pub use message::Message;
 pub use pipe::{Duplex, Iter as ReceiverIter, Receiver, Sender, duplex, pipe};
-pub use queue::{Iter as QueueIter, Lost, Queue};
+pub use queue::{Iter as QueueIter, Job, JoinableQueue, Lost, OnDeath, Queue};

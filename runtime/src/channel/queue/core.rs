@@ -31,6 +31,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use super::held;
 use crate::channel::lane::Line;
 use crate::channel::message::Named;
 use crate::channel::ring::{Ring, Sort};
@@ -217,11 +218,8 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
         return;
     };
     for (_, entry) in core.held.entries(heap, place) {
-        let offset = entry.load(Ordering::Acquire);
-        if offset != 0
-            && Named::at(heap, offset).is_some_and(|named| named.is_there(heap, place.id))
-        {
-            let _ = undertaker.free(offset);
+        if let Some(named) = held::named_by(heap, place.id, entry.load(Ordering::Acquire)) {
+            let _ = undertaker.free(named.offset());
         }
     }
     let (head, mut spot) = core.get.look();

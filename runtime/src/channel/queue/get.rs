@@ -36,7 +36,7 @@ pub(super) struct Next {
     before: u64,
 }
 
-fn at_end() -> Error {
+pub(super) fn at_end() -> Error {
     closed("the queue is closed, and everything that was put into it has been taken")
 }
 
@@ -78,7 +78,7 @@ pub(super) fn get<R>(
             None if core.len() == 0 => return Err(at_end()),
             None => {}
             Some(deadline) => {
-                if !wait(queue, pace, deadline)? {
+                if !wait(queue, pace, deadline, || false)? {
                     return Ok(None);
                 }
             }
@@ -86,13 +86,21 @@ pub(super) fn get<R>(
     }
 }
 
-/// Waits until there seems to be an item; `false` at the deadline.
+/// Waits until there seems to be an item, or `more` says so, which may change with every death; `false` at the deadline.
 #[cold]
-pub(super) fn wait(queue: &Handle, pace: &Pace, deadline: Option<Instant>) -> Result<bool> {
+pub(super) fn wait(
+    queue: &Handle,
+    pace: &Pace,
+    deadline: Option<Instant>,
+    more: impl Fn() -> bool,
+) -> Result<bool> {
     let core: &Core = queue.body();
     let empty = || core.len() == 0;
     loop {
         if pace.poll(|| !empty() || core.is_closed()) && !empty() {
+            return Ok(true);
+        }
+        if more() {
             return Ok(true);
         }
         // In this order: what was put before it was closed is seen.
@@ -107,7 +115,12 @@ pub(super) fn wait(queue: &Handle, pace: &Pace, deadline: Option<Instant>) -> Re
             return Ok(true);
         }
         let mut sleep = Sleep::new();
-        match fall_asleep(&mut sleep, queue, &core.put, tail, deadline) {
+        let others = fall_asleep(&mut sleep, queue, &core.put, tail, deadline);
+        // Whoever was dead before its life could be slept on.
+        if more() {
+            return Ok(true);
+        }
+        match others {
             Some(Others::None) if empty() => return Err(nobody()),
             Some(Others::Some) => sleep.sleep(deadline),
             _ => {}

@@ -2,11 +2,13 @@
 //!
 //! Relies on `ring`, `message`, the lock word and the objects of the heap. `core` is what a queue is in the heap, `ends` its locks and
 //! counts, `put` and `get` the two operations, `takers` who has taken what; `joinable` is a queue whose items are held until
-//! they are done.
+//! they are done, `held` how.
 
 mod core;
 mod ends;
 mod get;
+mod held;
+mod joinable;
 mod put;
 mod takers;
 
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
+pub use joinable::{Job, JoinableQueue, OnDeath};
 pub use takers::Lost;
 
 use self::core::{Core, Plan};

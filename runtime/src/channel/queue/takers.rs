@@ -82,6 +82,22 @@ impl std::fmt::Display for Lost {
     }
 }
 
+impl Words {
+    fn lost(&self, item: u64) -> Lost {
+        let bytes: Vec<u8> = self
+            .name
+            .iter()
+            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
+            .take_while(|byte| *byte != 0)
+            .collect();
+        Lost {
+            item,
+            pid: self.pid.load(Ordering::Relaxed),
+            process: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+}
+
 fn at(heap: &Heap, of: Place, offset: u64) -> Option<std::ptr::NonNull<Words>> {
     let annex = heap.annex_of(of, offset).ok()?;
     (annex.bytes >= size_of::<Words>()).then(|| annex.base.cast())
@@ -181,18 +197,34 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
         if item >= head.number {
             continue;
         }
-        let bytes: Vec<u8> = words
-            .name
-            .iter()
-            .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
-            .take_while(|byte| *byte != 0)
-            .collect();
-        lost.push(Lost {
-            item,
-            pid: words.pid.load(Ordering::Relaxed),
-            process: String::from_utf8_lossy(&bytes).into_owned(),
-        });
+        lost.push(words.lost(item));
     }
+    lost.sort_by_key(|lost| lost.item);
+    lost
+}
+
+/// Who the processes are that hold these items.
+pub(super) fn name(queue: &Handle, held: Vec<(u64, u32)>) -> Vec<Lost> {
+    let (heap, place) = (queue.heap(), queue.place());
+    let core: &Core = queue.body();
+    let takers: Vec<_> = core
+        .takers
+        .entries(heap, place)
+        .filter_map(|(_, entry)| at(heap, place, entry.load(Ordering::Acquire)))
+        .collect();
+    let name = |(item, process): (u64, u32)| {
+        let known = takers.iter().find_map(|words| {
+            // SAFETY: as in `take_back`.
+            let words: &Words = unsafe { words.as_ref() };
+            (words.process.load(Ordering::Relaxed) == process).then(|| words.lost(item))
+        });
+        known.unwrap_or(Lost {
+            item,
+            pid: 0,
+            process: String::new(),
+        })
+    };
+    let mut lost: Vec<Lost> = held.into_iter().map(name).collect();
     lost.sort_by_key(|lost| lost.item);
     lost
 }
