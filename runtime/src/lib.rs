@@ -25,8 +25,9 @@ mod testing;
 extern crate self as mp;
 
 pub use channel::{
-    Duplex, Job, JoinableQueue, Lost, Message, OnDeath, Queue, QueueIter, Receiver, ReceiverIter,
-    SendError, Sender, duplex, pipe,
+    Duplex, GetAsync, Job, JoinableQueue, Lost, Message, OnDeath, Queue, QueueIter, QueueStream,
+    Readable, Receiver, ReceiverIter, ReceiverStream, RecvAsync, SendError, Sender, Waitable,
+    duplex, pipe, wait,
 };
 pub use codec::Plain;
 pub use entry::init;
@@ -54,6 +55,7 @@ pub use mp_macros::{Plain, main, task, test};
 /// What expanded code names; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::channel::sealed::{Sleep, Source};
     pub use crate::codec::__private::{
         OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
     };

@@ -2,6 +2,7 @@
 //! its other rows are compared with.
 
 mod calls;
+mod locks;
 mod memory;
 mod shared;
 mod start;
@@ -10,6 +11,7 @@ mod threads;
 use crate::frame::{Case, Scale};
 
 pub(crate) use calls::{middle, now};
+pub(crate) use locks::{Page, Pinned};
 pub(crate) use memory::{BYTES, sum};
 pub(crate) use start::program;
 pub(crate) use threads::{spin, steps_in};
@@ -25,6 +27,9 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W5" => memory::sums(scale),
         "W5r" => memory::results(scale),
         "W6w" => calls::wake_ups(scale),
+        "W7" => locks::alone(scale),
+        "W7b" => locks::two(scale),
+        "W7w" => locks::wake_ups(scale),
         "W10" => threads::busy(scale),
         _ => Vec::new(),
     }

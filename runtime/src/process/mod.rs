@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::channel::sealed::{Sleep, Source};
 use crate::codec::{BlockStore, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, Identity, Session};
@@ -367,6 +368,23 @@ impl<O> Child<O> {
     /// as this handle. Python's `sentinel`.
     pub fn sentinel(&self) -> BorrowedFd<'_> {
         self.member.pidfd().as_fd()
+    }
+}
+
+impl<O> Source for Child<O> {
+    fn is_ready(&self) -> bool {
+        self.joined || !self.is_alive()
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, _: Option<Instant>) -> bool {
+        // Marked, it is not yet to be waited for; that takes a moment.
+        let now = Some(Instant::now());
+        if sleep.on_life(self.session.heap, self.member.slot, now) {
+            return false;
+        }
+        let soon = Instant::now() + Duration::from_millis(1);
+        let _ = self.member.wait(self.session, Some(soon));
+        true
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! | from | to | by |
 //! |---|---|---|
-//! | free | owner | who takes it; with WAITERS if it slept before, because others may sleep still |
+//! | free | owner | who takes it; without WAITERS: all who slept were woken, and set it again before they sleep |
 //! | owner | owner + WAITERS | who is about to sleep |
 //! | owner | free | the owner |
 //! | owner + WAITERS | free | the owner, by the kernel, which wakes all in the same call |
@@ -76,6 +76,12 @@ pub(crate) struct Acquired {
 pub(crate) struct TimedOut;
 
 impl Word {
+    /// One that this process holds already; 0 for nobody.
+    #[cfg(test)]
+    pub(crate) fn held_by(owner: u32) -> Self {
+        Word(AtomicU32::new(owner))
+    }
+
     /// The packed name of who holds it, if anybody does. Out of date at once.
     pub(crate) fn owner(&self) -> Option<u32> {
         let owner = self.0.load(Ordering::Acquire) & !WAITERS;
@@ -145,15 +151,13 @@ impl Word {
         mut spin: Spin,
         deadline: Option<Instant>,
     ) -> Result<Acquired, TimedOut> {
-        // Whoever slept may have left others asleep.
-        let mut keep = 0;
         // Found out not by its mark, but by a look at the process.
         let mut gone = None;
         loop {
             let seen = self.0.load(Ordering::Relaxed);
             let owner = seen & !WAITERS;
             if owner == FREE {
-                if self.replace(seen, me | keep | seen, Ordering::Acquire) {
+                if self.replace(seen, me | seen, Ordering::Acquire) {
                     stored("lock: taken after a wait");
                     return Ok(Acquired { from_dead: None });
                 }
@@ -190,7 +194,6 @@ impl Word {
                 }
                 stored("lock: a waiter");
             }
-            keep = WAITERS;
             let expected = owner | WAITERS;
             if owner == me {
                 // A thread of this process, which does not die alone.

@@ -1,12 +1,14 @@
 //! Two pipes in opposite directions. Relies on both ends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Receiver, Sender, pipe};
 use crate::channel::error::SendError;
 use crate::channel::message::Message;
+use crate::channel::sleep::Sleep;
+use crate::channel::wait::Source;
 use crate::error::Result;
 
 /// One end of a [`duplex`] connection: sends `A`, receives `B`. It can move to another process, as a [`Receiver`] can.
@@ -124,5 +126,15 @@ impl<A: Message, B: Message> Duplex<A, B> {
     /// Both ends by themselves.
     pub fn into_parts(self) -> (Sender<A>, Receiver<B>) {
         (self.sender, self.receiver)
+    }
+}
+
+impl<A: Message, B: Message> Source for Duplex<A, B> {
+    fn is_ready(&self) -> bool {
+        self.receiver.is_ready()
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        self.receiver.prepare(sleep, deadline)
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
-use super::core::{Core, Lane, MOST_LANES, RECEIVER_GONE, SENDERS_GONE};
+use super::core::{Core, Lane, MOST_LANES, SENDERS_GONE};
 use super::sender::wake;
 use crate::channel::error::closed;
 use crate::channel::lane::GetEnd;
@@ -299,16 +299,24 @@ impl Inlet {
         }
         self.show_all();
         loop {
-            let ready = self.pace.poll(|| self.has_news());
-            if ready && self.settle(None)? {
+            if is_over(deadline) {
+                return self.settle(deadline);
+            }
+            if self.pace.poll(|| self.has_news()) && self.settle(None)? {
                 return Ok(true);
             }
             if is_over(deadline) {
                 return self.settle(deadline);
             }
-            if self.sleep(deadline)? {
-                return Ok(true);
+            let mut sleep = Sleep::new();
+            if self.fall_asleep(&mut sleep, deadline) {
+                if self.settle(Some(Instant::now()))? {
+                    return Ok(true);
+                }
+                continue;
             }
+            sleep.sleep(deadline);
+            self.stay_awake();
         }
     }
 
@@ -335,8 +343,12 @@ impl Inlet {
         Ok(false)
     }
 
-    /// Sleeps once, if there is nothing to take. Whether there is something to take now.
-    fn sleep(&mut self, deadline: Option<Instant>) -> Result<bool> {
+    /// Prepares to sleep until there is something to take, or the end; `true` if that may be so already.
+    pub(super) fn fall_asleep(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        if self.side.is_none() || self.ended {
+            return true;
+        }
+        self.show_all();
         let pipe = self.pipe.clone();
         let core: &Core = pipe.body();
         let [bell, asleep] = &core.bell.0;
@@ -345,34 +357,28 @@ impl Inlet {
         asleep.store(1, Ordering::SeqCst);
         stored("pipe: asleep");
         fence(Ordering::SeqCst);
-        let mut sleep = Sleep::new();
         sleep.on(bell, seen);
         sleep.on(&core.state.0, state);
         let side = core.side(SENDERS_GONE);
         let others = sleep.on_parties(pipe.heap(), side, deadline);
-        let orphaned = self.find_orphans(&mut sleep, deadline);
-        if others == Others::None || orphaned || self.has_news() {
-            asleep.store(0, Ordering::Relaxed);
-            // Whoever was there before it was seen that nobody is left, has left what is there now.
-            self.changes = None;
-            let last = others == Others::None || self.core().is(SENDERS_GONE);
-            self.look_up();
-            if self.is_ready() {
-                return Ok(true);
-            }
-            if last {
-                self.ended = true;
-                return Err(self.at_end());
-            }
-            return Ok(false);
+        let orphaned = self.find_orphans(sleep, deadline);
+        let hasty = others == Others::None || orphaned || self.has_news();
+        if hasty {
+            self.stay_awake();
         }
-        sleep.sleep(deadline);
-        asleep.store(0, Ordering::Relaxed);
-        Ok(false)
+        if orphaned {
+            self.changes = None;
+        }
+        hasty
+    }
+
+    /// Takes back that somebody sleeps.
+    pub(super) fn stay_awake(&self) {
+        self.core().bell.0[1].store(0, Ordering::Relaxed);
     }
 
     /// Marks the lanes whose process is gone; whether there is one more.
-    fn find_orphans(&mut self, sleep: &mut Sleep<'_>, deadline: Option<Instant>) -> bool {
+    fn find_orphans(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
         let heap = self.pipe.heap();
         let mut more = false;
         for input in &mut self.lanes {
@@ -404,7 +410,6 @@ impl Drop for Inlet {
                     }
                 }
             }
-            let _ = RECEIVER_GONE;
         }
     }
 }

@@ -12,7 +12,8 @@ use super::core::RECEIVER_GONE;
 use super::inlet::{Inlet, Piece};
 use super::sender::{End, Whole};
 use crate::channel::message::{self, Message};
-use crate::channel::sleep::deadline_in;
+use crate::channel::sleep::{Sleep, deadline_in};
+use crate::channel::wait::Source;
 use crate::codec::Reader;
 use crate::error::Result;
 use crate::heap::Handle;
@@ -178,6 +179,16 @@ impl<'r, T: Message> IntoIterator for &'r Receiver<T> {
 
     fn into_iter(self) -> Iter<'r, T> {
         self.iter()
+    }
+}
+
+impl<T: Message> Source for Receiver<T> {
+    fn is_ready(&self) -> bool {
+        self.poll(Duration::ZERO)
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        self.inlet.borrow_mut().fall_asleep(sleep, deadline)
     }
 }
 

@@ -97,10 +97,10 @@ fn announce(end: &End, count: u32) -> bool {
 
 /// Prepares to sleep until the count of `end` is another, the queue is closed, or somebody dies who could have seen to
 /// that. `None` when it is so already; otherwise who else there is.
-pub(super) fn fall_asleep<'q>(
-    sleep: &mut Sleep<'q>,
-    queue: &'q Handle,
-    end: &'q End,
+pub(super) fn fall_asleep(
+    sleep: &mut Sleep,
+    queue: &Handle,
+    end: &End,
     count: u32,
     deadline: Option<Instant>,
 ) -> Option<Others> {

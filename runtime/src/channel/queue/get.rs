@@ -4,6 +4,7 @@
 //! count. What stands in the ring is copied out before the count moves; what needs code of the user's to be decoded is
 //! decoded after the lock has been given back.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -126,6 +127,24 @@ pub(super) fn wait(
             _ => {}
         }
     }
+}
+
+/// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.
+pub(super) fn prepare(queue: &Handle, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+    let core: &Core = queue.body();
+    let tail = core.put.count.load(Ordering::Acquire);
+    if core.len() > 0 {
+        return true;
+    }
+    fall_asleep(sleep, queue, &core.put, tail, deadline) != Some(Others::Some)
+}
+
+/// Whether nobody can put anything into it any more, as far as that can be told.
+pub(super) fn is_abandoned(queue: &Handle) -> bool {
+    let alone = Arc::strong_count(queue.held()) == 1;
+    let mut sleep = Sleep::new();
+    let now = Some(Instant::now());
+    alone && sleep.on_others(queue.heap(), queue.place(), alone, now) == Others::None
 }
 
 /// What comes next, by who holds the lock; `None` when there is nothing.

@@ -178,7 +178,7 @@ fn is_gone(heap: &Heap, holder: u32, wait: bool) -> bool {
     }
 }
 
-fn has_orphans(queue: &Handle, core: &Core) -> bool {
+pub(super) fn has_orphans(queue: &Handle, core: &Core) -> bool {
     core.on_death.load(Ordering::Relaxed) == RETURN
         && entries(queue, core).any(|(.., named)| {
             let heap = queue.heap();
@@ -253,7 +253,7 @@ pub(super) fn lost(queue: &Handle) -> Vec<(u64, u32)> {
 }
 
 /// Prepares to sleep until an item is done; gives what to sleep on. Look again after this.
-pub(super) fn want_done<'q>(sleep: &mut Sleep<'q>, core: &'q Core) {
+pub(super) fn want_done(sleep: &mut Sleep, core: &Core) {
     let [seq, joiners] = &core.done.0;
     let seen = seq.load(Ordering::Acquire);
     joiners.store(1, Ordering::SeqCst);

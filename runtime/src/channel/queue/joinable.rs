@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::core::{Core, Plan};
+use super::get;
 use super::held::{self, Item};
 use super::takers::{self, Lost, Taker};
 use super::{MOST_BYTES, close, make, put_value, refuse};
@@ -18,6 +19,7 @@ use crate::channel::error::{SendError, closed, late};
 use crate::channel::message::{self, Message};
 use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep, deadline_in, is_over};
+use crate::channel::wait::Source;
 use crate::error::Result;
 use crate::heap::{Handle, ObjectKind, mark_of};
 use crate::sys::memory;
@@ -333,6 +335,19 @@ impl<T> DerefMut for Job<T> {
 impl<T: fmt::Debug> fmt::Debug for Job<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Job").field(&self.value).finish()
+    }
+}
+
+impl<T: Message> Source for JoinableQueue<T> {
+    fn is_ready(&self) -> bool {
+        !self.is_empty()
+            || self.is_closed()
+            || held::has_orphans(&self.queue, self.core())
+            || get::is_abandoned(&self.queue)
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        get::prepare(&self.queue, sleep, deadline) || held::has_orphans(&self.queue, self.core())
     }
 }
 

@@ -32,7 +32,8 @@ use self::takers::Taker;
 use super::error::{Refused, SendError, late};
 use super::message::{self, Encoded, INLINE, Message, Scratch};
 use super::pace::Pace;
-use super::sleep::deadline_in;
+use super::sleep::{Sleep, deadline_in};
+use super::wait::Source;
 use crate::codec::Reader;
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Handle, ObjectKind, mark_of};
@@ -301,6 +302,12 @@ impl<T: Message> Queue<T> {
         self.core().is_closed()
     }
 
+    /// Whether nobody can put anything in or take anything out any more but by this handle: others have had the queue, and
+    /// all of them have ended or let go. What is in it can still be taken.
+    pub fn is_abandoned(&self) -> bool {
+        get::is_abandoned(&self.queue)
+    }
+
     /// The last items that were taken by processes that have ended since: they may not have been worked on. An item is
     /// in here until the queue ends; one that was taken through a handle that has been dropped is not.
     ///
@@ -359,6 +366,16 @@ fn refuse<T>(value: T, refused: Refused) -> SendError<T> {
     match refused {
         Refused::Full => SendError::full(value, late("the queue is full")),
         Refused::Error(error) => SendError::new(value, error),
+    }
+}
+
+impl<T: Message> Source for Queue<T> {
+    fn is_ready(&self) -> bool {
+        !self.is_empty() || self.is_closed() || get::is_abandoned(&self.queue)
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        get::prepare(&self.queue, sleep, deadline)
     }
 }
 
