@@ -64,7 +64,8 @@ impl Sleep {
         self.unwatched |= other.unwatched;
     }
 
-    /// The life of a process: `false` if it is wholly gone. Waits for one that is dying, until the deadline at most.
+    /// The life of a process: `false` if it is wholly gone. Waits for one that is dying, until the deadline at most; so the sleep
+    /// must not last beyond that.
     pub(crate) fn on_life(
         &mut self,
         heap: &Heap,

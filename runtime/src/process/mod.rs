@@ -376,14 +376,12 @@ impl<O> Source for Child<O> {
         self.joined || !self.is_alive()
     }
 
-    fn prepare(&self, sleep: &mut Sleep, _: Option<Instant>) -> bool {
-        // Marked, it is not yet to be waited for; that takes a moment.
-        let now = Some(Instant::now());
-        if sleep.on_life(self.session.heap, self.member.slot, now) {
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        if sleep.on_life(self.session.heap, self.member.slot, deadline) {
             return false;
         }
-        let soon = Instant::now() + Duration::from_millis(1);
-        let _ = self.member.wait(self.session, Some(soon));
+        // Gone, but its status may take another moment.
+        let _ = self.member.wait(self.session, deadline);
         true
     }
 }
