@@ -254,6 +254,18 @@ pub(super) struct Stamp {
     pub(super) number: u64,
 }
 
+impl Stamp {
+    /// With a number that no other message of the session has.
+    pub(super) fn unique(heap: &Heap, id: u64) -> Stamp {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed) & ((1 << 33) - 1);
+        Stamp {
+            id,
+            number: u64::from(heap.me().pack()) << 33 | next,
+        }
+    }
+}
+
 fn stamp_words(heap: &Heap, offset: u64) -> Result<&'static [AtomicU64; WORDS], Error> {
     let base = heap.at(offset, STAMP)?;
     if offset % UNIT as u64 != 0 {

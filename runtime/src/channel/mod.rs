@@ -17,6 +17,8 @@ mod queue;
 mod ring;
 mod room;
 mod sleep;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use error::SendError;

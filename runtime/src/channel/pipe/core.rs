@@ -244,6 +244,9 @@ fn end_core(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
             }
             head = record.next;
         }
+        if let Some(named) = lane.unfinished(heap, dying.place().id) {
+            let _ = undertaker.free(named.offset());
+        }
     }
 }
 
@@ -332,6 +335,18 @@ impl Lane {
 
     pub(super) fn is_over(&self) -> bool {
         self.head().over.load(Ordering::Acquire) != 0
+    }
+
+    /// The block that a sender had given to the session when it was killed, and not come to commit.
+    pub(super) fn unfinished(&self, heap: &Heap, id: u64) -> Option<Named> {
+        let (_, tail) = self.words().rest();
+        let record = self.ring.record_at(tail).ok()?;
+        if record.sort != Sort::Block {
+            return None;
+        }
+        // What is left there of an earlier lap names a message that is no more.
+        let named = record.words().map(Named::of).ok()?;
+        named.is_there(heap, id).then_some(named)
     }
 
     /// Nothing more will be put.

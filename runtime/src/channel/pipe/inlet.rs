@@ -257,6 +257,11 @@ impl Inlet {
             let over = input.orphaned || input.lane.is_over();
             let keep = !over || !input.spoilt && input.end.is_ready(input.lane.words());
             if !keep {
+                if input.orphaned
+                    && let Some(named) = input.lane.unfinished(heap, place.id)
+                {
+                    let _ = heap.free(named.offset());
+                }
                 if let Some(entry) = core.lanes.get(heap, place, input.entry) {
                     entry.store(0, Ordering::Release);
                     stored("pipe: lane forgotten");

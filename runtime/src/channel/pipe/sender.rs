@@ -52,7 +52,6 @@ struct Out {
     lane: Option<(Lane, PutEnd)>,
     side: Handle,
     pipe: Handle,
-    number: u64,
     pace: Pace,
 }
 
@@ -160,7 +159,6 @@ impl Out {
             end.commit(lane.words(), place);
             stored("pipe: tail");
         }
-        self.number += 1;
         self.core().ring_bell();
     }
 
@@ -184,16 +182,13 @@ impl Out {
     fn send_long(&mut self, long: Long, deadline: Option<Option<Instant>>) -> Result<(), Refused> {
         let bytes = long.block_bytes();
         let place = self.place(units_for(size_of::<[u64; 4]>()), bytes, deadline)?;
-        let stamp = Stamp {
-            id: self.pipe.place().id,
-            number: self.number,
-        };
+        let stamp = Stamp::unique(self.pipe.heap(), self.pipe.place().id);
         let words = long.stamp(stamp)?;
         let (lane, end, _) = self.lane()?;
         lane.ring.put_words(place, Sort::Block, words);
         stored("pipe: block named");
         end.count(bytes);
-        // Killed from here to the commit, it leaves a block of the session's that no record names, but a record to be.
+        // Killed from here to the commit, it leaves a block of the session's: whoever ends the lane finds it behind the last record.
         long.give()?;
         stored("pipe: block given");
         self.commit(place);
@@ -218,7 +213,6 @@ impl<T: Message> Sender<T> {
                 lane: None,
                 side,
                 pipe,
-                number: 0,
                 pace: Pace::new(),
             }),
             scratch: Cell::new(None),
