@@ -3,6 +3,7 @@
 
 mod futures;
 mod joinable;
+mod kills;
 mod pipe;
 mod queue;
 mod wait;

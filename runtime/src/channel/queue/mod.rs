@@ -157,6 +157,11 @@ impl<T: Message> Queue<T> {
         self.queue.body()
     }
 
+    #[cfg(test)]
+    pub(crate) fn place(&self) -> crate::heap::Place {
+        self.queue.place()
+    }
+
     /// Puts an item in; waits while the queue is full. After `Ok` it is there, though this process be killed next.
     ///
     /// # Errors
