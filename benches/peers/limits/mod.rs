@@ -12,7 +12,7 @@ mod threads;
 use crate::frame::{Case, Scale};
 
 pub(crate) use blur::{PASSES, WIDTH, blur_rows, edges, picture};
-pub(crate) use calls::middle;
+pub(crate) use calls::{middle, now};
 pub(crate) use locks::{Page, Pinned};
 pub(crate) use memory::{BYTES, sum};
 pub(crate) use start::program;
@@ -28,6 +28,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W4" => calls::round_trips(scale),
         "W5" => memory::sums(scale),
         "W5r" => memory::results(scale),
+        "W6w" => calls::wake_ups(scale),
         "W7" => locks::alone(scale),
         "W7b" => locks::two(scale),
         "W7w" => locks::wake_ups(scale),

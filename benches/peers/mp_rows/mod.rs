@@ -6,6 +6,7 @@ mod calls;
 mod faults;
 mod locks;
 mod map;
+mod messages;
 mod shared;
 mod start;
 
@@ -38,7 +39,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),
         "W21" => shared::blurs(scale),
-        _ => Vec::new(),
+        _ => messages::cases(workload, scale),
     }
 }
 

@@ -188,10 +188,6 @@ impl Held {
         Ok(unsafe { base.add(from as usize) })
     }
 
-    pub(crate) fn heap(&self) -> &'static Heap {
-        self.heap
-    }
-
     pub(crate) fn place(&self) -> Place {
         self.place
     }

@@ -24,6 +24,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod waitable;
 mod worker;
 
 use std::sync::Arc;

@@ -34,8 +34,6 @@ pub(crate) struct Member {
     pidfd: OwnedFd,
     /// What of its peak may be its parent's.
     floor: u64,
-    /// The block of its arguments, kept until it is gone: it borrows them in place.
-    args: Option<u64>,
     /// Nobody will ask for its outcome any more.
     detached: AtomicBool,
     end: Mutex<End>,
@@ -103,10 +101,10 @@ pub(crate) fn start(
             return Err(error.with_worker(launch.identity.name));
         }
     };
-    let args = match args {
-        Args::Inline(..) => None,
-        Args::Block { offset, .. } => Some(offset),
-    };
+    // It borrows them in place, and they hold what they carry in its name: both end with it, whenever it is buried.
+    if let Args::Block { offset, .. } = args {
+        let _ = heap.give(offset, slot);
+    }
     let member = Arc::new(Member {
         identity: launch.identity,
         pid,
@@ -116,7 +114,6 @@ pub(crate) fn start(
         is_worker: matches!(duty, Duty::Pool(_)),
         pidfd,
         floor,
-        args,
         detached: AtomicBool::new(false),
         end: Mutex::default(),
     });
@@ -187,7 +184,7 @@ impl Member {
             .map_err(|cause| self.name_error("cannot signal a process", cause))
     }
 
-    /// Gives back what it held: its slot, its arguments, and every block it owned (see `graves`). Only after its status has been taken and
+    /// Gives back what it held: its slot, and every block it owned, its arguments among them (see `graves`). Only after its status has been taken and
     /// its outcome read; further calls do nothing.
     pub(crate) fn bury(&self, session: &'static Session) {
         {
@@ -195,9 +192,6 @@ impl Member {
             if end.exit.is_none() || std::mem::replace(&mut end.buried, true) {
                 return;
             }
-        }
-        if let Some(args) = self.args {
-            let _ = session.heap.free(args);
         }
         graves::bury(session.heap, self.slot);
     }
