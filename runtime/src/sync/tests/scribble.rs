@@ -21,7 +21,7 @@ fn scribble(handle: &Handle, random: &mut Random, stop: &AtomicBool) {
         let value = match random.below(4) {
             0 => random.next(),
             1 => random.next() % 8,
-            2 => random.next() << 32 | random.next() % 4,
+            2 => (random.next() << 32) | (random.next() % 4),
             _ => u64::MAX - random.next() % 3,
         };
         word.store(value, Ordering::Relaxed);
