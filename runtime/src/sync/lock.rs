@@ -56,7 +56,7 @@ pub(super) const NAME: &str = "lock";
 /// }
 /// ```
 pub struct Lock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Lock => ObjectKind::Lock, body Latch }
