@@ -11,8 +11,9 @@
 //! or this one to tell of it; and cleared when a guard with the news is given out.
 //!
 //! Of types for which not every pattern of bits is a value, what a killed process leaves may be none. The elements it had
-//! are looked through, and such as are no value are replaced by the spare one, before anybody gets a reference. (Arrays up to
-//! [`SMALL`] are looked through whenever they are locked: that also finds what a wild writer has done.)
+//! are looked through, and such as are no value are replaced by the spare one. (Arrays up to [`SMALL`] are looked through
+//! whenever they are locked: that also finds what a wild writer has done.) References to such elements are to private copies
+//! (see `view`).
 //!
 //! Orderings: everything under the lock, or handed over with a lease (see there).
 
@@ -63,7 +64,8 @@ const _: () = assert!(HEAD == 128);
 
 /// A row of values in the shared heap, with a lock, worked on in place. Python's `Array`.
 ///
-/// [`lock`](Self::lock) gives a guard that is a slice of the elements, where they lie. From the guard, [`chunks`](ArrayGuard::chunks)
+/// [`lock`](Self::lock) gives a guard that is a slice of the elements, where they lie. (Of `bool`, `char`, enums and structs of them, of
+/// which not every pattern of bits is a value, it is a checked copy, written back at the end; so are pieces.) From the guard, [`chunks`](ArrayGuard::chunks)
 /// lends disjoint pieces to tasks in other processes, which work on them at the same time without a copy. For one element at
 /// a time there are [`get`](Self::get) and [`set`](Self::set).
 ///
@@ -117,12 +119,7 @@ impl<T: Plain> Array<T> {
     /// The shared heap is at its limit (`is_heap_full`), or there can be no session here (see [`init`](crate::init)).
     pub fn new(values: &[T]) -> Result<Self> {
         let array = Array::make(session::current()?.heap, values.len())?;
-        // SAFETY: there is room for as many elements, which nobody else has, apart from `values`.
-        unsafe {
-            array
-                .data()
-                .copy_from_nonoverlapping(NonNull::from(values).cast(), values.len());
-        }
+        array.write(&(0..values.len()), values);
         Ok(array.with_spare(values.first().copied()))
     }
 
@@ -174,7 +171,7 @@ impl<T: Plain> Array<T> {
             let value = make(index);
             first.get_or_insert(value);
             // SAFETY: there is room for `len` elements, which nobody else has.
-            unsafe { array.data().add(index).write(value) };
+            unsafe { bytes::put(array.data().add(index).cast(), &value) };
         }
         Ok(array.with_spare(first))
     }
@@ -283,7 +280,7 @@ impl<T: Plain> Array<T> {
         self.check(index)?;
         self.within(|array| {
             // SAFETY: inside the array, under the lock.
-            unsafe { array.data().add(index).write(value) };
+            unsafe { bytes::put(array.data().add(index).cast(), &value) };
             Ok(())
         })
     }
@@ -293,14 +290,7 @@ impl<T: Plain> Array<T> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn to_vec(&self) -> Result<Vec<T>> {
-        let mut values = Vec::with_capacity(self.len());
-        self.within(|array| {
-            array.mend(0..array.len());
-            // SAFETY: under the lock, and all are values (just looked at, or every pattern is one).
-            values.extend_from_slice(unsafe { array.slice() });
-            Ok(())
-        })?;
-        Ok(values)
+        self.within(|array| Ok(array.read(&(0..array.len()))))
     }
 
     /// Whether some process holds the lock (or died holding it), at the moment of the call.
@@ -457,14 +447,39 @@ impl<T: Plain> Array<T> {
         unsafe { self.handle.held().bytes().0.add(Self::DATA) }.cast()
     }
 
-    /// The elements.
-    ///
-    /// # Safety
-    /// The caller holds the lock, no lease is open, and all elements are values.
-    #[inline]
-    pub(super) unsafe fn slice(&self) -> &[T] {
-        // SAFETY: the elements are inside the body and aligned; the rest by the caller's word.
-        unsafe { std::slice::from_raw_parts(self.data().as_ptr(), self.len()) }
+    /// A copy of these elements; what is no value is replaced by the spare one. By whoever has them.
+    pub(super) fn read(&self, elements: &Range<usize>) -> Vec<T> {
+        let mut values = Vec::with_capacity(elements.len());
+        let at = self.at(elements);
+        if T::ANY {
+            // SAFETY: inside the array (checked), the caller's alone, and any bytes are values. The vector has room.
+            unsafe {
+                at.as_ptr()
+                    .copy_to_nonoverlapping(values.as_mut_ptr(), elements.len());
+                values.set_len(elements.len());
+            }
+        } else if let Some(spare) = self.spare {
+            values.extend((0..elements.len()).map(|index| {
+                // SAFETY: as above; looked at in a private copy.
+                unsafe { bytes::get(at.add(index).cast()) }.unwrap_or(spare)
+            }));
+        }
+        values
+    }
+
+    /// Writes as many elements as there are. By whoever has them.
+    pub(super) fn write(&self, elements: &Range<usize>, values: &[T]) {
+        let count = elements.len().min(values.len());
+        let at = self.at(elements);
+        if T::PADDED {
+            for (index, value) in values[..count].iter().enumerate() {
+                // SAFETY: inside the array (checked), and the caller's alone.
+                unsafe { bytes::put(at.add(index).cast(), value) };
+            }
+        } else {
+            // SAFETY: as above; the values are apart from it.
+            unsafe { at.copy_from_nonoverlapping(NonNull::from(values).cast(), count) };
+        }
     }
 
     /// The address of these elements.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, se
 use super::array::Array;
 use super::guard::Lending;
 use super::lease::{Lease, Refused};
+use super::view::View;
 use crate::codec::Plain;
 use crate::error::{Error, Kind, Result};
 use crate::heap::Heap;
@@ -43,6 +44,7 @@ pub struct Chunk<T: Plain> {
     elements: Range<usize>,
     /// Whether this process works on it, through this chunk.
     begun: AtomicBool,
+    view: View<T>,
     /// Under the lock `begun` changes.
     home: Mutex<Home<T>>,
 }
@@ -69,6 +71,7 @@ impl<T: Plain> Chunk<T> {
             number: AtomicU64::new(lease.number),
             elements,
             begun: AtomicBool::new(false),
+            view: View::new(),
             home: Mutex::new(Home {
                 lending: Some(Arc::downgrade(lending)),
                 keep: None,
@@ -97,6 +100,7 @@ impl<T: Plain> Chunk<T> {
             number: AtomicU64::new(lease.number),
             elements,
             begun: AtomicBool::new(true),
+            view: View::new(),
             home: Mutex::new(Home {
                 lending: None,
                 keep: None,
@@ -166,6 +170,11 @@ impl<T: Plain> Chunk<T> {
         let lease = self.lease();
         let home = self.home.get_mut().unwrap_or_else(PoisonError::into_inner);
         let broken = !home.panicking && std::thread::panicking();
+        if broken {
+            self.view.forget();
+        } else {
+            self.view.write_back(&self.array, &self.elements);
+        }
         let handle = self.array.handle();
         self.array
             .leases()
@@ -256,10 +265,9 @@ impl<T: Plain> Deref for Chunk<T> {
     #[track_caller]
     fn deref(&self) -> &[T] {
         self.open();
-        let at = self.array.at(&self.elements);
-        // SAFETY: the elements are inside the array. The lease names this process, and this chunk is the only one that took it; the holder
-        // of the lock touches no element before that has changed. All are values: mended by whoever took the lock.
-        unsafe { std::slice::from_raw_parts(at.as_ptr(), self.elements.len()) }
+        // SAFETY: the lease names this process, and this chunk is the only one that took it; the holder of the lock touches no
+        // element before that has changed.
+        unsafe { self.view.get(&self.array, &self.elements) }
     }
 }
 
@@ -270,9 +278,8 @@ impl<T: Plain> DerefMut for Chunk<T> {
     #[track_caller]
     fn deref_mut(&mut self) -> &mut [T] {
         self.open();
-        let at = self.array.at(&self.elements);
-        // SAFETY: as in `deref`, and the chunk is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(at.as_ptr(), self.elements.len()) }
+        // SAFETY: as in `deref`.
+        unsafe { self.view.get_mut(&self.array, &self.elements) }
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::array::Array;
 use super::chunk::Chunk;
 use super::lease::End;
+use super::view::View;
 use crate::codec::Plain;
 use crate::error::{Error, Kind, Result};
 use crate::sys::memory;
@@ -34,6 +35,7 @@ pub struct ArrayGuard<'a, T: Plain> {
     lending: Option<Arc<Lending<T>>>,
     /// What was half-written when the lock was taken.
     damaged: Vec<Range<usize>>,
+    view: View<T>,
     of: PhantomData<&'a mut [T]>,
 }
 
@@ -43,6 +45,7 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
             array,
             lending: None,
             damaged,
+            view: View::new(),
             of: PhantomData,
         }
     }
@@ -129,6 +132,8 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
     fn lend(&mut self, pieces: impl Iterator<Item = Range<usize>>) -> Result<Vec<Chunk<T>>> {
         let lending = self.lending.get_or_insert_with(|| Lending::new(self.array));
         lending.settle()?;
+        // The borrowers see what was written here.
+        self.view.write_back(self.array, &(0..self.array.len()));
         let mut state = lending.state();
         // Before the first of them is out.
         lending.open.store(true, Ordering::Release);
@@ -167,9 +172,8 @@ impl<T: Plain> Deref for ArrayGuard<'_, T> {
     #[track_caller]
     fn deref(&self) -> &[T] {
         self.take_back();
-        // SAFETY: the lock is held, no lease is open (just seen to), and leases are opened through `&mut self` only. All elements
-        // are values: those that may not have been were mended.
-        unsafe { self.array.slice() }
+        // SAFETY: the lock is held, no lease is open (just seen to), and leases are opened through `&mut self` only.
+        unsafe { self.view.get(self.array, &(0..self.array.len())) }
     }
 }
 
@@ -180,15 +184,19 @@ impl<T: Plain> DerefMut for ArrayGuard<'_, T> {
     #[track_caller]
     fn deref_mut(&mut self) -> &mut [T] {
         self.take_back();
-        let all = 0..self.array.len();
-        // SAFETY: as in `deref`, and the guard is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.array.at(&all).as_ptr(), all.end) }
+        // SAFETY: as in `deref`.
+        unsafe { self.view.get_mut(self.array, &(0..self.array.len())) }
     }
 }
 
 impl<T: Plain> Drop for ArrayGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
+        if memory::forked() {
+            return;
+        }
+        // Nothing was changed since pieces were lent.
+        self.view.write_back(self.array, &(0..self.array.len()));
         if self.lending.is_none() {
             self.array.unlock();
         }

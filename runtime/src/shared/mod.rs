@@ -20,6 +20,7 @@ mod guard;
 mod lease;
 mod raw;
 mod value;
+mod view;
 
 pub use array::Array;
 pub use atomic::{Atomic, AtomicBits, AtomicNumber, AtomicValue};

@@ -18,6 +18,11 @@ impl Random {
     }
 }
 
+/// One range in a vector.
+pub(crate) fn only(range: std::ops::Range<usize>) -> Vec<std::ops::Range<usize>> {
+    std::iter::once(range).collect()
+}
+
 /// A number that a variable of the environment may say.
 pub(crate) fn number(variable: &str, otherwise: usize) -> usize {
     let told = std::env::var(variable).ok();

@@ -153,7 +153,7 @@ fn an_array_is_whole_or_it_is_told() {
             let (guard, was_told) = told(row.lock());
             assert!(!(was_told && ended));
             if was_told {
-                assert_eq!(guard.damaged(), [0..50]);
+                assert_eq!(guard.damaged(), only(0..50));
             } else {
                 assert!(guard.iter().all(|x| *x == guard[0]));
                 assert!(guard.damaged().is_empty());
@@ -210,7 +210,7 @@ fn check_piece(mut lent: Lent, ended: bool) {
         Ok(()) => assert!(piece.iter().all(|x| *x == piece[0])),
         Err(error) => {
             assert!(error.is_poisoned() && !ended, "{error}");
-            assert_eq!(guard.damaged(), [PIECE]);
+            assert_eq!(guard.damaged(), only(PIECE));
         }
     }
     assert!(!ended || guard[PIECE] == [2; 10]);

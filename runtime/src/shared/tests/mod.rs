@@ -11,6 +11,11 @@ mod explorer;
 mod objects;
 mod races;
 
+/// One range in a vector.
+fn only(range: std::ops::Range<usize>) -> Vec<std::ops::Range<usize>> {
+    std::iter::once(range).collect()
+}
+
 /// A process of the session, forked.
 struct Member {
     id: SlotId,

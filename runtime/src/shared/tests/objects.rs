@@ -68,7 +68,7 @@ fn what_is_no_value_is_replaced_and_told() {
         match row.lock() {
             Err(LockError::Poisoned(dead)) => {
                 let guard = dead.into_guard();
-                assert_eq!(guard.damaged(), [31..41]);
+                assert_eq!(guard.damaged(), only(31..41));
                 assert!(guard[31] && guard[40] && !guard[33]);
             }
             other => panic!("{other:?}"),
