@@ -6,7 +6,8 @@
 //! Every waiter has a ticket, one higher than the one before; its entry in the roll says ticket and process. `called` is the first
 //! ticket that was *not* notified: a waiter whose ticket is below it is. To notify n is to move `called` up behind the
 //! n-th waiter that lives: one change by the kernel, which wakes all in the same call. A waiter that gives up takes its
-//! entry out; one that was notified does so once it has the user's lock again. Tickets wrap; they are compared by distance.
+//! entry out, with the latch held; one that was notified does so once it has *given back* the user's lock ([`Owed`]), because only
+//! then has it acted on what it was told. Tickets wrap; they are compared by distance.
 //!
 //! **Passing on.** An entry below `called` whose process is dead is a notification that nobody has acted on: whoever finds it first moves
 //! `called` up by one more waiter and then clears the entry. Killed in between, it has the same done again by the next: one
@@ -22,7 +23,7 @@ use super::watch::{self, Slept};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, shared_handle};
 use crate::session;
-use crate::sys::futex::{Change, change_and_wake};
+use crate::sys::futex::{Change, change_and_wake, wake_all};
 use crate::sys::memory;
 use crate::sys::points::stored;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 
 /// What the kernel can add at once.
 const STRIDE: u32 = 2047;
+const MOST_STEPS: u32 = 1000;
 
 #[repr(C)]
 struct State {
@@ -69,19 +71,19 @@ unsafe impl Body for State {}
 /// Waiters are notified in the order in which they came. A wait may also end for no reason, so look again after it, or use
 /// [`wait_for`](Self::wait_for). Unlike Python's, `notify` may be called without the lock.
 ///
-/// **Death.** A waiter that dies is no longer counted. One that was notified and dies before it has the lock again passes the notification
-/// on to the next. A process that dies while it holds the lock poisons it: the wait that gets it next gives an error with
+/// **Death.** A waiter that dies is no longer counted. One that was notified and dies before it has given the lock back again
+/// passes the notification on to the next, which then also learns of the death if the lock was poisoned by it. A process that dies while it holds the lock poisons it: the wait that gets it next gives an error with
 /// [`is_poisoned`](crate::Error::is_poisoned), and its guard holds the lock. A process that is killed in the middle of `notify` has notified, or not, or (of
 /// several thousand waiters) some; nobody else is disturbed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Condition {
-    waiters: Waiters,
+    pub(super) waiters: Waiters,
     lock: Lock,
 }
 
 /// The object itself.
-struct Waiters {
-    handle: Handle,
+pub(super) struct Waiters {
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Waiters => ObjectKind::Condition, body State }
@@ -212,13 +214,35 @@ impl Condition {
         let (latch, heap) = self.lock.parts()?;
         guard.held = false;
         latch.unlock(heap);
-        let notified = inside.sleep(ticket, deadline);
+        guard.owed = None;
+        let notified = inside.sleep(entry, ticket, deadline);
         let dead = latch.lock(heap, None).unwrap_or(None);
         guard.held = true;
-        inside.go(entry, ticket);
+        if notified {
+            guard.owed = Some(Box::new(Owed {
+                waiters: self.waiters.clone(),
+                entry,
+                ticket,
+            }));
+        }
         match dead {
             Some(dead) => Err(poisoned(LOCK, dead.pid)),
             None => Ok(notified),
+        }
+    }
+}
+
+/// A notification that its waiter has not acted on yet. Dropped when the waiter has given the lock back.
+pub(super) struct Owed {
+    waiters: Waiters,
+    entry: u32,
+    ticket: u32,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let Ok(inside) = Inside::of(&self.waiters) {
+            inside.go(self.entry, self.ticket);
         }
     }
 }
@@ -288,8 +312,8 @@ impl<'a> Inside<'a> {
         (ticket.wrapping_sub(called) as i32) < 0
     }
 
-    /// Sleeps until the ticket is called (`true`) or the deadline has passed.
-    fn sleep(&self, ticket: u32, deadline: Option<Instant>) -> bool {
+    /// Sleeps until the ticket is called (`true`) or the deadline has passed; then the entry is taken out.
+    fn sleep(&self, entry: u32, ticket: u32, deadline: Option<Instant>) -> bool {
         loop {
             let called = self.state.called.load(Ordering::Acquire);
             if self.is_called(ticket) {
@@ -304,7 +328,15 @@ impl<'a> Inside<'a> {
             let words = [(&self.state.called, called)];
             match watch::sleep(self.heap, &words, before, deadline) {
                 Slept::Look => {}
-                Slept::TimedOut => return self.is_called(ticket),
+                Slept::TimedOut => {
+                    self.enter();
+                    let called = self.is_called(ticket);
+                    if !called {
+                        self.go(entry, ticket);
+                    }
+                    self.leave();
+                    return called;
+                }
                 Slept::Dead(dead) => {
                     self.enter();
                     self.pass_on(|process| process == dead);
@@ -346,6 +378,12 @@ impl<'a> Inside<'a> {
             return;
         };
         let mut steps = ahead[last].wrapping_add(1);
+        if steps / STRIDE > MOST_STEPS {
+            // So far apart are only tickets that somebody has written wildly.
+            self.state.called.fetch_add(steps, Ordering::AcqRel);
+            wake_all(&self.state.called);
+            return;
+        }
         while steps > 0 {
             let step = steps.min(STRIDE);
             change_and_wake(&self.state.called, Change::Add(step));

@@ -2,6 +2,7 @@
 //!
 //! Relies on `latch`, which is all there is in its body.
 
+use super::condition::Owed;
 use super::error::{LockResult, TryLockResult, outcome, without_deadline};
 use super::latch::{Dead, Latch};
 use super::word::TimedOut;
@@ -55,7 +56,7 @@ pub(super) const NAME: &str = "lock";
 /// }
 /// ```
 pub struct Lock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Lock => ObjectKind::Lock, body Latch }
@@ -66,6 +67,8 @@ pub struct LockGuard<'a> {
     pub(super) lock: &'a Lock,
     /// `Condition::wait` gives the lock back for a while.
     pub(super) held: bool,
+    /// A notification that this is the answer to.
+    pub(super) owed: Option<Box<Owed>>,
 }
 
 impl Lock {
@@ -122,6 +125,7 @@ impl Lock {
         outcome(taken, NAME, || LockGuard {
             lock: self,
             held: true,
+            owed: None,
         })
     }
 

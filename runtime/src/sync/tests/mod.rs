@@ -6,6 +6,8 @@ use crate::sys::testing::{Copy, Random, copy};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+mod explorer;
+mod scribble;
 mod word;
 mod word_speed;
 
