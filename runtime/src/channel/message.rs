@@ -234,7 +234,7 @@ impl Long {
     }
 
     /// It is named by a ring now.
-    pub(super) fn is_sent(self) {
+    pub(super) fn sent(self) {
         std::mem::forget(self);
     }
 }
@@ -268,7 +268,7 @@ impl Stamp {
 
 fn stamp_words(heap: &Heap, offset: u64) -> Result<&'static [AtomicU64; WORDS], Error> {
     let base = heap.at(offset, STAMP)?;
-    if offset % UNIT as u64 != 0 {
+    if !offset.is_multiple_of(UNIT as u64) {
         return Err(Error::new(Kind::Protocol, "a block at an odd place"));
     }
     // SAFETY: inside the mapping, which is never unmapped, and aligned; stamps are reached as atomics by everybody.

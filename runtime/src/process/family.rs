@@ -92,6 +92,11 @@ pub(crate) fn start(
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
         let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
+        // So that its death can be found out by others before it has come to anything.
+        let entry = heap.processes().slot(slot)?;
+        let _ = entry
+            .pid
+            .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed);
         Ok((record, pid, pidfd))
     });
     let (record, pid, pidfd) = match started {

@@ -164,7 +164,7 @@ fn signal(child: u32, signal: Signal) {
 
 /// A getter that is stopped anywhere, also with the lock in its hand: calls with a time-out end in time, and all goes on
 /// when it does.
-#[mp::test(timeout = "300s")]
+#[mp::test(timeout = "100s")]
 fn a_stopped_getter() -> mp::Result<()> {
     let queue = Queue::bounded(100)?;
     let child = Process::new(drain, &queue).start()?;
@@ -202,7 +202,7 @@ fn receive_all(from: Receiver<u64>) -> Result<u64, Failure> {
     from.iter().try_fold(0, |sum, item| Ok(sum + item?))
 }
 
-#[mp::test(timeout = "300s")]
+#[mp::test(timeout = "100s")]
 fn a_stopped_receiver() -> mp::Result<()> {
     let (to, from) = mp::pipe()?;
     let child = Process::new(receive_all, from).start()?;
@@ -224,8 +224,8 @@ fn a_stopped_receiver() -> mp::Result<()> {
     Ok(())
 }
 
-/// Killed while it is stopped, and while others wait for what it holds.
-#[mp::test(timeout = "300s")]
+/// Killed while it is stopped, perhaps before it has begun, and while others wait for what it holds.
+#[mp::test(timeout = "60s")]
 fn stopped_and_then_killed() -> mp::Result<()> {
     for _ in 0..20 {
         let queue = Queue::bounded(4)?;

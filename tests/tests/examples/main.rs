@@ -3,6 +3,7 @@
 //! The programs are built by cargo at first need, in the profile of this test, and each run is bounded in time.
 
 mod blur;
+mod channels;
 mod faults;
 mod programs;
 mod wordcount;

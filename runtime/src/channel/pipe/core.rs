@@ -23,7 +23,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::channel::lane::{Line, Words};
-use crate::channel::message::Named;
+use crate::channel::message::{INLINE, Named};
 use crate::channel::ring::{Ring, Sort, broken};
 use crate::channel::room::UNIT;
 use crate::error::Error;
@@ -306,7 +306,8 @@ impl Lane {
     fn over(annex: &Annex) -> Result<Lane, Error> {
         let units = annex.bytes.saturating_sub(LANE_HEAD) / UNIT;
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        if units < 64 {
+        // One that is empty has room for every message, wherever it is.
+        if (units as usize) < 4 * INLINE / UNIT {
             return Err(broken("a lane that is too small"));
         }
         // SAFETY: the ring lies behind the head, inside the annex, aligned, and is reached as a ring by everybody.

@@ -90,10 +90,10 @@ impl Out {
             return Err(Refused::Error(nobody()));
         }
         let (lane, end, _) = self.lane()?;
-        if bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES) {
-            if let Some(place) = end.place(lane.words(), units)? {
-                return Ok(place);
-            }
+        if (bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES))
+            && let Some(place) = end.place(lane.words(), units)?
+        {
+            return Ok(place);
         }
         match deadline {
             None => Err(Refused::Full),
@@ -192,7 +192,7 @@ impl Out {
         long.give()?;
         stored("pipe: block given");
         self.commit(place);
-        long.is_sent();
+        long.sent();
         Ok(())
     }
 }

@@ -77,12 +77,8 @@ pub(super) fn get<R>(
         match deadline {
             None if !core.is_closed() => return Ok(None),
             None if core.len() == 0 => return Err(at_end()),
-            None => {}
-            Some(deadline) => {
-                if !wait(queue, pace, deadline, || false)? {
-                    return Ok(None);
-                }
-            }
+            Some(deadline) if !wait(queue, pace, deadline, || false)? => return Ok(None),
+            _ => {}
         }
     }
 }

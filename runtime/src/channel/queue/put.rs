@@ -85,7 +85,7 @@ pub(super) fn put<T: Message>(
             done?;
             wake_after(&core.put, count);
             if let Load::Long(long) = load {
-                long.is_sent();
+                long.sent();
             }
             return Ok(());
         }

@@ -84,11 +84,6 @@ impl Ring {
         self.units
     }
 
-    /// The longest body that always finds room in an empty ring, wherever `head` and `tail` stand.
-    pub(super) fn longest(&self) -> usize {
-        (self.units as usize / 4).saturating_sub(2) * UNIT
-    }
-
     #[inline]
     fn word(&self, at: u32) -> &std::sync::atomic::AtomicU64 {
         debug_assert!(at < self.units);
