@@ -221,6 +221,6 @@ fn a_dead_holder_leaves_the_old_value() {
         let child = Process::new(die_with, (&value, way)).start().unwrap();
         let _ = child.join();
         assert_eq!(value.get().unwrap(), [2; 500]);
-        value.lock().unwrap();
+        drop(value.lock().unwrap());
     }
 }
