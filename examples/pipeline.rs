@@ -137,7 +137,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let reader = Process::new(read, (path.as_path(), &lines)).start()?;
 
     // Each stage is closed when the one before it is done.
-    let read = reader.join();
+    let outcome = reader.join();
     lines.close();
     let mut bad = 0;
     for parser in parsers {
@@ -145,7 +145,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     entries.close();
     let sums = sums.join()?;
-    let (count, waited) = read?;
+    let (count, waited) = outcome?;
 
     let mut most: Vec<_> = sums.iter().collect();
     most.sort_by_key(|(key, (count, _))| (std::cmp::Reverse(*count), (*key).clone()));

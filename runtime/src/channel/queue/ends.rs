@@ -112,8 +112,9 @@ pub(super) fn fall_asleep(
     sleep.on(&core.closed.0, 0);
     if let Some(owner) = end.lock.owner().and_then(SlotId::unpack)
         && !sleep.on_life(queue.heap(), owner, deadline)
+        && end.count.load(Ordering::Acquire) != count
     {
-        // Whoever takes its lock sees what it was about.
+        // It had moved the count before it died, and come to wake nobody.
         return None;
     }
     let alone = Arc::strong_count(queue.held()) == 1;

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! The ring against a model, and under a hostile writer.
 
 use std::collections::VecDeque;

@@ -56,9 +56,11 @@ fn random_words_over_a_lane() -> Result<()> {
         let lane = targets(heap);
         assert!(!lane.is_empty(), "the lane was not found");
         for _ in 0..200 {
-            let _ = to.try_send(vec![round as u8; random.below(6000)]);
-            // From the words of the lane on.
-            scrawl(lane[0], &mut random, 8);
+            let _ = to.try_send(vec![round as u8; random.below(2000)]);
+            // From the words of the lane on, where the messages are.
+            for _ in 0..20 {
+                scrawl(&lane[0][..3000], &mut random, 8);
+            }
             match from.recv_timeout(Duration::ZERO) {
                 Ok(_) => good += 1,
                 Err(error) => {
@@ -83,14 +85,16 @@ fn random_words_over_the_ring_of_a_queue() -> Result<()> {
         let words: Vec<&[AtomicU64]> = queue_words(heap, &queue);
         for _ in 0..200 {
             if queue
-                .try_put(vec![round as u8; random.below(6000)])
+                .try_put(vec![round as u8; random.below(2000)])
                 .is_err()
             {
                 bad += 1;
             }
             // The ring: the last 16 KiB of the body.
             let from = words[0].len() - (16 << 10) / 8;
-            scrawl(words[0], &mut random, from);
+            for _ in 0..5 {
+                scrawl(words[0], &mut random, from);
+            }
             match queue.try_get() {
                 Ok(_) => good += 1,
                 Err(_) => bad += 1,
