@@ -212,12 +212,11 @@ impl Condition {
         let inside = Inside::of(&self.waiters)?;
         let (entry, ticket) = inside.come()?;
         let (latch, heap) = self.lock.parts()?;
-        guard.held = false;
+        // The guard is not dropped meanwhile: no code of the user runs, and nothing in here panics.
         latch.unlock(heap);
         guard.owed = None;
         let notified = inside.sleep(entry, ticket, deadline);
         let dead = latch.lock(heap, None).unwrap_or(None);
-        guard.held = true;
         if notified {
             guard.owed = Some(Box::new(Owed {
                 waiters: self.waiters.clone(),
