@@ -28,6 +28,9 @@ impl Heap {
     /// Where the body of an object begins, from its place.
     pub(crate) const OBJECT_HEAD: usize = object::HEAD;
 
+    /// Where what is for use begins in an annex, from its offset.
+    pub(crate) const ANNEX_HEAD: usize = HEAD;
+
     /// The bytes of an annex that are not for use.
     pub(crate) const ANNEX_OVERHEAD: usize = HEAD + tail::BYTES;
 

@@ -307,7 +307,7 @@ impl Inlet {
             if is_over(deadline) {
                 return self.settle(deadline);
             }
-            if self.pace.poll(|| self.has_news()) && self.settle(None)? {
+            if self.pace.poll(|| self.has_news()) && (self.is_ready() || self.settle(None)?) {
                 return Ok(true);
             }
             if is_over(deadline) {

@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use super::held;
 use crate::channel::lane::Line;
 use crate::channel::message::Named;
-use crate::channel::ring::{Ring, Sort};
+use crate::channel::ring::{Ring, Sort, broken};
 use crate::channel::room::UNIT;
 use crate::error::Error;
 use crate::heap::{Body, Destructor, Dying, Handle, Heap, ObjectKind, Place, Roll, Undertaker};
@@ -42,8 +42,21 @@ use crate::sync::Word;
 
 /// The bytes of the ring inside the object.
 const FIRST_RING: usize = 16 << 10;
-/// The largest ring that is added.
-pub(super) const LARGEST_RING: usize = 1 << 20;
+/// The bits of a ring's word that say how large it is: each class is four times the one before, up to 1 MiB.
+pub(super) const CLASS: u64 = 63;
+const LARGEST_CLASS: u64 = 3;
+
+/// The bytes of the ring that a word names.
+#[inline]
+pub(super) fn ring_bytes(ring: u64) -> usize {
+    FIRST_RING << (2 * (ring & CLASS).min(LARGEST_CLASS))
+}
+
+/// The class of the ring that follows one.
+pub(super) fn next_class(ring: u64) -> u64 {
+    ((ring & CLASS) + 1).min(LARGEST_CLASS)
+}
+
 /// No more rings are walked through.
 const MOST_LINKS: u32 = 1 << 24;
 /// The units of a record that names the next ring.
@@ -61,7 +74,7 @@ pub(super) struct SpotWords {
 /// The same, read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spot {
-    /// 0 is the ring in the object, else the annex of another.
+    /// 0 is the ring in the object, else an annex and its size class.
     pub(super) ring: u64,
     pub(super) at: u32,
     /// Of the item that comes next.
@@ -91,7 +104,8 @@ impl SpotWords {
 /// One end.
 #[repr(C, align(64))]
 pub(super) struct End {
-    pub(super) count: AtomicU32,
+    /// Alone in its line: the other end looks at it all the time.
+    line: Line<AtomicU32>,
     pub(super) lock: Word,
     /// For `put`: where the other end was seen, as `seen`. For `get`: `pending`, in the first.
     pub(super) own: [AtomicU64; 3],
@@ -101,6 +115,11 @@ pub(super) struct End {
 }
 
 impl End {
+    #[inline]
+    pub(super) fn count(&self) -> &AtomicU32 {
+        &self.line.0
+    }
+
     /// Where this end stands; by who holds its lock.
     #[inline]
     pub(super) fn spot(&self, count: u32) -> Spot {
@@ -116,10 +135,10 @@ impl End {
     /// Where it stands, and its count, by anybody.
     pub(super) fn look(&self) -> (u32, Spot) {
         loop {
-            let count = self.count.load(Ordering::Acquire);
+            let count = self.count().load(Ordering::Acquire);
             let spot = self.spot(count);
             std::sync::atomic::fence(Ordering::Acquire);
-            if self.count.load(Ordering::Relaxed) == count {
+            if self.count().load(Ordering::Relaxed) == count {
                 return (count, spot);
             }
         }
@@ -173,21 +192,32 @@ impl Core {
         })
     }
 
-    /// The ring at a spot.
-    pub(super) fn ring_at(&self, heap: &Heap, place: Place, ring: u64) -> Result<Ring, Error> {
-        let (base, bytes) = match ring {
-            0 => (
-                std::ptr::NonNull::from(&self.ring.0).cast::<u8>(),
-                FIRST_RING,
-            ),
-            offset => {
-                let annex = heap.annex_of(place, offset)?;
-                (annex.base, annex.bytes)
+    /// The ring that a word in a spot names: 0 is the first one, else the offset of an annex (a multiple of 64) and its size
+    /// class. `known` is the word that this handle has looked up last, at this end: as long as a spot names it, it is there.
+    #[inline]
+    pub(super) fn ring_at(
+        &self,
+        heap: &Heap,
+        place: Place,
+        ring: u64,
+        known: &AtomicU64,
+    ) -> Result<Ring, Error> {
+        let bytes = ring_bytes(ring);
+        let base = if ring == 0 {
+            std::ptr::NonNull::from(&self.ring.0).cast::<u8>()
+        } else {
+            let offset = ring & !CLASS;
+            if known.load(Ordering::Relaxed) != ring {
+                if heap.annex_of(place, offset)?.bytes < bytes {
+                    return Err(broken("a ring that is smaller than it is said to be"));
+                }
+                known.store(ring, Ordering::Relaxed);
             }
+            heap.at(offset.saturating_add(Heap::ANNEX_HEAD as u64), bytes)?
         };
         // SAFETY: the memory is this object's, for as long as it is held; aligned, never unmapped, and reached as a ring only
         // (through atomics and raw copies: the reference it comes from is to atomics).
-        Ok(unsafe { Ring::over(base, u32::try_from(bytes / UNIT).unwrap_or(u32::MAX)) })
+        Ok(unsafe { Ring::over(base, (bytes / UNIT) as u32) })
     }
 
     #[inline]
@@ -198,10 +228,10 @@ impl Core {
     /// How many items are in it: exact at one moment of the call.
     pub(super) fn len(&self) -> usize {
         loop {
-            let head = self.get.count.load(Ordering::SeqCst);
-            let tail = self.put.count.load(Ordering::SeqCst);
+            let head = self.get.count().load(Ordering::SeqCst);
+            let tail = self.put.count().load(Ordering::SeqCst);
             // Neither has moved between the two looks, or only `tail` has, behind the first.
-            if self.get.count.load(Ordering::SeqCst) == head {
+            if self.get.count().load(Ordering::SeqCst) == head {
                 return tail.wrapping_sub(head) as usize;
             }
         }
@@ -228,7 +258,8 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
     let mut links = 0;
     // What a putter was about when it was killed stands behind the last.
     let mut behind = left == 0;
-    while let Ok(ring) = core.ring_at(heap, place, spot.ring) {
+    let known = AtomicU64::new(0);
+    while let Ok(ring) = core.ring_at(heap, place, spot.ring, &known) {
         let Ok(record) = ring.record_at(spot.at) else {
             break;
         };

@@ -1,11 +1,12 @@
 //! The two ends of a queue: taking their locks, moving their counts, sleeping until they move. Relies on `core`.
 
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, End};
 use crate::channel::atomic::fence_after_rmw;
+use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep};
 use crate::heap::{Handle, Heap, SlotId};
 use crate::sync::Acquired;
@@ -15,6 +16,22 @@ use crate::sys::points::stored;
 /// How long somebody who does not want to wait waits for the lock of an end, which is held for a moment only, unless its
 /// holder is stopped.
 const MOMENT: Duration = Duration::from_millis(10);
+
+/// What a handle keeps of an end for itself.
+pub(super) struct Local {
+    pub(super) pace: Pace,
+    /// The ring that was looked up last.
+    pub(super) ring: AtomicU64,
+}
+
+impl Local {
+    pub(super) const fn new() -> Local {
+        Local {
+            pace: Pace::new(),
+            ring: AtomicU64::new(0),
+        }
+    }
+}
 
 /// An end whose lock this process has; it gives it back when it is dropped.
 pub(super) struct Locked<'q> {
@@ -58,9 +75,9 @@ pub(super) fn lock<'q>(
 pub(super) fn commit(end: &End, count: u32) {
     stored("queue: spot");
     if end.waits.0.load(Ordering::SeqCst) == count {
-        futex::change_and_wake(&end.count, Change::Add(1));
+        futex::change_and_wake(end.count(), Change::Add(1));
     } else {
-        end.count.store(count.wrapping_add(1), Ordering::Release);
+        end.count().store(count.wrapping_add(1), Ordering::Release);
     }
     stored("queue: commit");
 }
@@ -69,7 +86,7 @@ pub(super) fn commit(end: &End, count: u32) {
 #[inline]
 pub(super) fn wake_after(end: &End, count: u32) {
     if end.waits.0.load(Ordering::SeqCst) == count {
-        futex::wake_all(&end.count);
+        futex::wake_all(end.count());
     }
 }
 
@@ -77,7 +94,7 @@ pub(super) fn wake_after(end: &End, count: u32) {
 fn announce(end: &End, count: u32) -> bool {
     loop {
         let waits = end.waits.0.load(Ordering::SeqCst);
-        if end.count.load(Ordering::SeqCst) != count {
+        if end.count().load(Ordering::SeqCst) != count {
             return false;
         }
         // What stands there is of a count that is over: it is never ahead of the count.
@@ -90,7 +107,7 @@ fn announce(end: &End, count: u32) -> bool {
         if said {
             stored("queue: waits");
             fence(Ordering::SeqCst);
-            return end.count.load(Ordering::SeqCst) == count;
+            return end.count().load(Ordering::SeqCst) == count;
         }
     }
 }
@@ -108,11 +125,11 @@ pub(super) fn fall_asleep(
     if !announce(end, count) || core.is_closed() {
         return None;
     }
-    sleep.on(&end.count, count);
+    sleep.on(end.count(), count);
     sleep.on(&core.closed.0, 0);
     if let Some(owner) = end.lock.owner().and_then(SlotId::unpack)
         && !sleep.on_life(queue.heap(), owner, deadline)
-        && end.count.load(Ordering::Acquire) != count
+        && end.count().load(Ordering::Acquire) != count
     {
         // It had moved the count before it died, and come to wake nobody.
         return None;

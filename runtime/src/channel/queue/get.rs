@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::core::{Core, Spot};
-use super::ends::{Locked, commit, fall_asleep, lock, wake_after};
+use super::core::{CLASS, Core, Spot};
+use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
 use super::takers::{self, Taker};
 use crate::channel::error::closed;
 use crate::channel::message::{Long, Named};
@@ -52,7 +52,7 @@ fn nobody() -> Error {
 #[inline]
 pub(super) fn get<R>(
     queue: &Handle,
-    pace: &Pace,
+    local: &Local,
     taker: &Taker,
     deadline: Option<Option<Instant>>,
     mut copy: impl FnMut(&Record) -> R,
@@ -60,13 +60,13 @@ pub(super) fn get<R>(
     let core: &Core = queue.body();
     loop {
         let empty =
-            core.get.count.load(Ordering::Relaxed) == core.put.count.load(Ordering::Acquire);
+            core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
         if !empty {
             let Some(locked) = lock(&core.get, queue.heap(), deadline) else {
                 return Ok(None);
             };
-            let count = core.get.count.load(Ordering::Relaxed);
-            let taken = take(queue, core, taker, count, &mut copy);
+            let count = core.get.count().load(Ordering::Relaxed);
+            let taken = take(queue, local, taker, count, &mut copy);
             drop(locked);
             wake_after(&core.get, count);
             match taken? {
@@ -77,7 +77,7 @@ pub(super) fn get<R>(
         match deadline {
             None if !core.is_closed() => return Ok(None),
             None if core.len() == 0 => return Err(at_end()),
-            Some(deadline) if !wait(queue, pace, deadline, || false)? => return Ok(None),
+            Some(deadline) if !wait(queue, &local.pace, deadline, || false)? => return Ok(None),
             _ => {}
         }
     }
@@ -107,7 +107,7 @@ pub(super) fn wait(
         if is_over(deadline) {
             return Ok(!empty());
         }
-        let tail = core.put.count.load(Ordering::Acquire);
+        let tail = core.put.count().load(Ordering::Acquire);
         if !empty() {
             return Ok(true);
         }
@@ -128,7 +128,7 @@ pub(super) fn wait(
 /// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.
 pub(super) fn prepare(queue: &Handle, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
     let core: &Core = queue.body();
-    let tail = core.put.count.load(Ordering::Acquire);
+    let tail = core.put.count().load(Ordering::Acquire);
     if core.len() > 0 {
         return true;
     }
@@ -145,13 +145,14 @@ pub(super) fn is_abandoned(queue: &Handle) -> bool {
 
 /// What comes next, by who holds the lock; `None` when there is nothing.
 #[inline]
-pub(super) fn find(queue: &Handle, core: &Core, count: u32) -> Result<Option<Next>> {
-    if count == core.put.count.load(Ordering::Acquire) {
+pub(super) fn find(queue: &Handle, local: &Local, count: u32) -> Result<Option<Next>> {
+    let core: &Core = queue.body();
+    if count == core.put.count().load(Ordering::Acquire) {
         return Ok(None);
     }
     let mut spot = core.get.spot(count);
     let before = spot.ring;
-    let (record, _) = follow(queue, core, &mut spot)?;
+    let (record, _) = follow(queue, local, &mut spot)?;
     Ok(Some(Next {
         record,
         spot,
@@ -160,9 +161,10 @@ pub(super) fn find(queue: &Handle, core: &Core, count: u32) -> Result<Option<Nex
 }
 
 #[inline]
-fn follow(queue: &Handle, core: &Core, spot: &mut Spot) -> Result<(Record, Ring)> {
+fn follow(queue: &Handle, local: &Local, spot: &mut Spot) -> Result<(Record, Ring)> {
+    let core: &Core = queue.body();
     let (heap, place) = (queue.heap(), queue.place());
-    let ring = core.ring_at(heap, place, spot.ring)?;
+    let ring = core.ring_at(heap, place, spot.ring, &local.ring)?;
     let record = ring.record_at(spot.at)?;
     if record.sort != Sort::Link {
         return Ok((record, ring));
@@ -170,7 +172,7 @@ fn follow(queue: &Handle, core: &Core, spot: &mut Spot) -> Result<(Record, Ring)
     let [next] = record.words()?;
     spot.ring = next;
     spot.at = 0;
-    let ring = core.ring_at(heap, place, next)?;
+    let ring = core.ring_at(heap, place, next, &local.ring)?;
     match ring.record_at(0)? {
         record if record.sort != Sort::Link => Ok((record, ring)),
         _ => Err(broken("a ring that is followed by nothing")),
@@ -208,19 +210,20 @@ pub(super) fn move_on(queue: &Handle, core: &Core, count: u32, next: &Next, byte
     core.get.prepare(count.wrapping_add(1), spot);
     commit(&core.get, count);
     if next.before != spot.ring && next.before != 0 {
-        let _ = queue.heap().free_annex(queue.place(), next.before);
+        let _ = queue.heap().free_annex(queue.place(), next.before & !CLASS);
     }
 }
 
 #[inline]
 fn take<R>(
     queue: &Handle,
-    core: &Core,
+    local: &Local,
     taker: &Taker,
     count: u32,
     copy: &mut impl FnMut(&Record) -> R,
 ) -> Result<Option<Taken<R>>> {
-    let Some(next) = find(queue, core, count)? else {
+    let core: &Core = queue.body();
+    let Some(next) = find(queue, local, count)? else {
         return Ok(None);
     };
     match next.record.sort {
@@ -254,6 +257,6 @@ pub(super) fn locked<'q>(
 ) -> Option<(Locked<'q>, u32)> {
     let core: &Core = queue.body();
     let locked = lock(&core.get, queue.heap(), deadline)?;
-    let count = core.get.count.load(Ordering::Relaxed);
+    let count = core.get.count().load(Ordering::Relaxed);
     Some((locked, count))
 }

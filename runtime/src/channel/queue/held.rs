@@ -19,10 +19,9 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 use super::core::Core;
-use super::ends::wake_after;
+use super::ends::{Local, wake_after};
 use super::get::{find, locked, move_on, wait};
 use crate::channel::message::Named;
-use crate::channel::pace::Pace;
 use crate::channel::ring::{Sort, broken};
 use crate::channel::sleep::Sleep;
 use crate::error::Result;
@@ -64,7 +63,7 @@ pub(super) struct Item {
 /// Takes an item. Without a deadline looks once.
 pub(super) fn get(
     queue: &Handle,
-    pace: &Pace,
+    local: &Local,
     deadline: Option<Option<Instant>>,
 ) -> Result<Option<Item>> {
     let core: &Core = queue.body();
@@ -75,7 +74,7 @@ pub(super) fn get(
         // What comes back comes first: it is the oldest.
         let taken = match take_over(queue, core) {
             Some(item) => Ok(Some(item)),
-            None => take(queue, core, count),
+            None => take(queue, core, local, count),
         };
         drop(lock);
         wake_after(&core.get, count);
@@ -89,7 +88,7 @@ pub(super) fn get(
             None if !core.is_closed() => return Ok(None),
             None => return Err(super::get::at_end()),
             Some(deadline) => {
-                if !wait(queue, pace, deadline, || has_orphans(queue, core))? {
+                if !wait(queue, &local.pace, deadline, || has_orphans(queue, core))? {
                     return Ok(None);
                 }
             }
@@ -97,9 +96,9 @@ pub(super) fn get(
     }
 }
 
-fn take(queue: &Handle, core: &Core, count: u32) -> Result<Option<Item>> {
+fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option<Item>> {
     let (heap, place) = (queue.heap(), queue.place());
-    let Some(next) = find(queue, core, count)? else {
+    let Some(next) = find(queue, local, count)? else {
         return Ok(None);
     };
     if next.record.sort != Sort::Block {

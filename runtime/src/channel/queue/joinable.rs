@@ -11,13 +11,13 @@ use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
 use super::core::{Core, Plan};
+use super::ends::Local;
 use super::get;
 use super::held::{self, Item};
 use super::takers::{self, Lost, Taker};
 use super::{MOST_BYTES, close, make, put_value, refuse};
 use crate::channel::error::{SendError, closed, late};
 use crate::channel::message::{self, Message};
-use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep, deadline_in, is_over};
 use crate::channel::wait::Source;
 use crate::error::Result;
@@ -65,8 +65,8 @@ pub enum OnDeath {
 /// ```
 pub struct JoinableQueue<T: Message> {
     taker: OnceLock<Taker>,
-    putting: Pace,
-    getting: Pace,
+    putting: Local,
+    getting: Local,
     queue: Handle,
     of: PhantomData<fn(T) -> T>,
 }
@@ -109,8 +109,8 @@ impl<T: Message> JoinableQueue<T> {
     fn of(queue: Handle) -> Self {
         JoinableQueue {
             taker: OnceLock::new(),
-            putting: Pace::new(),
-            getting: Pace::new(),
+            putting: Local::new(),
+            getting: Local::new(),
             queue,
             of: PhantomData,
         }

@@ -26,12 +26,12 @@ pub use joinable::{Job, JoinableQueue, OnDeath};
 pub use takers::Lost;
 
 use self::core::{Core, Plan};
+use self::ends::Local;
 use self::get::Taken;
 use self::put::Load;
 use self::takers::Taker;
 use super::error::{Refused, SendError, late};
 use super::message::{self, Encoded, INLINE, Message, Scratch};
-use super::pace::Pace;
 use super::sleep::{Sleep, deadline_in};
 use super::wait::Source;
 use crate::codec::Reader;
@@ -92,8 +92,8 @@ const MOST_BYTES: u64 = 64 << 20;
 /// ```
 pub struct Queue<T: Message> {
     taker: OnceLock<Taker>,
-    putting: Pace,
-    getting: Pace,
+    putting: Local,
+    getting: Local,
     queue: Handle,
     of: PhantomData<fn(T) -> T>,
 }
@@ -146,8 +146,8 @@ impl<T: Message> Queue<T> {
     fn of(queue: Handle) -> Self {
         Queue {
             taker: OnceLock::new(),
-            putting: Pace::new(),
-            getting: Pace::new(),
+            putting: Local::new(),
+            getting: Local::new(),
             queue,
             of: PhantomData,
         }
@@ -332,22 +332,22 @@ fn close(core: &Core) {
 #[inline]
 fn put_value<T: Message>(
     queue: &Handle,
-    pace: &Pace,
+    local: &Local,
     value: &T,
     in_block: bool,
     deadline: Option<Option<Instant>>,
 ) -> Result<(), Refused> {
     match message::bound(value) {
         Some(bound) if bound <= INLINE && !in_block => {
-            put::put(queue, pace, Load::InPlace(value, bound), deadline)
+            put::put(queue, local, Load::InPlace(value, bound), deadline)
         }
         Some(bound) => {
             let long = message::encode_long(queue.heap(), value, bound)?;
-            put::put::<T>(queue, pace, Load::Long(long), deadline)
+            put::put::<T>(queue, local, Load::Long(long), deadline)
         }
         None if in_block => {
             let long = message::encode_long(queue.heap(), value, size_of::<T>())?;
-            put::put::<T>(queue, pace, Load::Long(long), deadline)
+            put::put::<T>(queue, local, Load::Long(long), deadline)
         }
         None => {
             // Taken away while the value's own code runs, which might use a queue itself.
@@ -355,9 +355,9 @@ fn put_value<T: Message>(
             let done = match scratch.encode(queue.heap(), value) {
                 Ok(Encoded::Short(len)) => {
                     let load: Load<'_, T> = Load::Short(scratch.bytes(len));
-                    put::put(queue, pace, load, deadline)
+                    put::put(queue, local, load, deadline)
                 }
-                Ok(Encoded::Long(long)) => put::put::<T>(queue, pace, Load::Long(long), deadline),
+                Ok(Encoded::Long(long)) => put::put::<T>(queue, local, Load::Long(long), deadline),
                 Err(error) => Err(error.into()),
             };
             SCRATCH.set(Some(scratch));

@@ -7,16 +7,16 @@
 //! The stores of a put, under the lock: the record (and for a message in a block: its stamp before, and the block's new owner
 //! after); the spot; the count. Killed before the count, it has put nothing; see `repair`.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::core::{Core, LARGEST_RING, LINK, Spot};
-use super::ends::{Locked, commit, fall_asleep, lock, wake_after};
+use super::core::{Core, LINK, Spot, next_class, ring_bytes};
+use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
 use crate::channel::error::{Refused, closed};
-use crate::channel::message::{INLINE, Long, Message, Named, Stamp, put_at};
+use crate::channel::message::{Long, Message, Named, Stamp, put_at};
 use crate::channel::pace::Pace;
 use crate::channel::ring::{Ring, Sort, broken};
-use crate::channel::room::{self, Place, UNIT, units_for};
+use crate::channel::room::{self, Place, units_for};
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::Error;
 use crate::heap::Handle;
@@ -66,7 +66,7 @@ fn nobody() -> Error {
 #[inline]
 pub(super) fn put<T: Message>(
     queue: &Handle,
-    pace: &Pace,
+    local: &Local,
     load: Load<'_, T>,
     deadline: Option<Option<Instant>>,
 ) -> Result<(), Refused> {
@@ -78,9 +78,9 @@ pub(super) fn put<T: Message>(
         let Some(locked) = lock(&core.put, queue.heap(), deadline) else {
             return Err(Refused::Full);
         };
-        let count = core.put.count.load(Ordering::Relaxed);
+        let count = core.put.count().load(Ordering::Relaxed);
         if has_room(core, count, load.bytes()) {
-            let done = put_locked(queue, core, &locked, count, &load);
+            let done = put_locked(queue, local, &locked, count, &load);
             drop(locked);
             done?;
             wake_after(&core.put, count);
@@ -92,7 +92,7 @@ pub(super) fn put<T: Message>(
         drop(locked);
         match deadline {
             None => return Err(Refused::Full),
-            Some(deadline) => wait(queue, pace, load.bytes(), deadline)?,
+            Some(deadline) => wait(queue, &local.pace, load.bytes(), deadline)?,
         }
     }
 }
@@ -105,7 +105,7 @@ fn has_room(core: &Core, count: u32, bytes: u64) -> bool {
         let [.., seen] = &core.put.own;
         let open = count.wrapping_sub(seen.load(Ordering::Relaxed) as u32);
         if u64::from(open) >= most {
-            let head = core.get.count.load(Ordering::Acquire);
+            let head = core.get.count().load(Ordering::Acquire);
             seen.store(u64::from(head), Ordering::Relaxed);
             if u64::from(count.wrapping_sub(head)) >= most {
                 return false;
@@ -139,7 +139,12 @@ fn seems_to_have_room(core: &Core, bytes: u64) -> bool {
 
 /// Waits until there seems to be room.
 #[cold]
-fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> Result<(), Refused> {
+fn wait(
+    queue: &Handle,
+    pace: &Pace,
+    bytes: u64,
+    deadline: Option<Instant>,
+) -> Result<(), Refused> {
     let core: &Core = queue.body();
     loop {
         if pace.poll(|| seems_to_have_room(core, bytes) || core.is_closed()) {
@@ -148,7 +153,7 @@ fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> R
         if is_over(deadline) {
             return Err(Refused::Full);
         }
-        let head = core.get.count.load(Ordering::Acquire);
+        let head = core.get.count().load(Ordering::Acquire);
         if seems_to_have_room(core, bytes) {
             return Ok(());
         }
@@ -163,20 +168,21 @@ fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> R
 
 fn put_locked<T: Message>(
     queue: &Handle,
-    core: &Core,
+    local: &Local,
     locked: &Locked<'_>,
     count: u32,
     load: &Load<'_, T>,
 ) -> Result<(), Error> {
+    let core: &Core = queue.body();
     let mut spot = core.put.spot(count);
     if locked.from_dead {
         repair(queue, core, spot);
     }
-    let mut ring = core.ring_at(queue.heap(), queue.place(), spot.ring)?;
+    let mut ring = core.ring_at(queue.heap(), queue.place(), spot.ring, &local.ring)?;
     let place = match find_place(core, &ring, spot, load.units())? {
         Some(place) => place,
         None => {
-            ring = grow(queue, core, &ring, &mut spot)?;
+            ring = grow(queue, local, &ring, &mut spot)?;
             Place {
                 at: 0,
                 next: load.units(),
@@ -255,21 +261,23 @@ fn find_place(core: &Core, ring: &Ring, spot: Spot, need: u32) -> Result<Option<
 
 /// Goes on in a larger ring: names it behind the last record, and moves the spot to its begin.
 #[cold]
-fn grow(queue: &Handle, core: &Core, ring: &Ring, spot: &mut Spot) -> Result<Ring, Error> {
+fn grow(queue: &Handle, local: &Local, ring: &Ring, spot: &mut Spot) -> Result<Ring, Error> {
     let (heap, place) = (queue.heap(), queue.place());
-    let bytes = (ring.units() as usize * UNIT * 4).clamp(4 * INLINE, LARGEST_RING);
-    let annex = heap.make_annex(place, bytes, |_| {})?;
-    let fresh = core.ring_at(heap, place, annex.offset)?;
+    let core: &Core = queue.body();
+    let class = next_class(spot.ring);
+    let annex = heap.make_annex(place, ring_bytes(class), |_| {})?;
+    let next = annex.offset | class;
+    let fresh = core.ring_at(heap, place, next, &local.ring)?;
     let link = Place {
         at: spot.at,
         next: 0,
         pad: None,
     };
-    ring.put_words(link, Sort::Link, [annex.offset]);
+    ring.put_words(link, Sort::Link, [next]);
     stored("queue: link");
     // The new one may be where one of the past was.
     core.put.own[0].store(u64::MAX, Ordering::Relaxed);
-    spot.ring = annex.offset;
+    spot.ring = next;
     spot.at = 0;
     Ok(fresh)
 }
@@ -278,8 +286,9 @@ fn grow(queue: &Handle, core: &Core, ring: &Ring, spot: &mut Spot) -> Result<Rin
 #[cold]
 fn repair(queue: &Handle, core: &Core, mut spot: Spot) {
     let (heap, place) = (queue.heap(), queue.place());
+    let known = AtomicU64::new(0);
     for _ in 0..2 {
-        let Ok(ring) = core.ring_at(heap, place, spot.ring) else {
+        let Ok(ring) = core.ring_at(heap, place, spot.ring, &known) else {
             return;
         };
         let Ok(record) = ring.record_at(spot.at) else {
