@@ -330,7 +330,7 @@ impl Named {
         heap.warm(self.offset, self.len);
         let base = heap.at(self.offset, self.len)?;
         // SAFETY: inside the mapping, which is never unmapped; the reader copies before it looks.
-        let mut reader = unsafe { Reader::untrusted(base, self.len) };
+        let mut reader = unsafe { Reader::untrusted(base, self.len) }.in_block(self.offset);
         reader.skip(STAMP)?;
         Ok(reader)
     }

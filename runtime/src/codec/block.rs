@@ -25,6 +25,7 @@ impl Parcel {
     /// Reads a message that another process wrote and may still scribble over: everything is copied out before it is
     /// looked at.
     pub(crate) fn reader(self, heap: &'static Heap) -> Result<Reader<'static>, Error> {
+        let mut block = 0;
         let (base, len) = match self {
             Parcel::At { base, len } => (base, len),
             Parcel::Block { offset, len } => {
@@ -35,11 +36,12 @@ impl Parcel {
                         format!("a message of {len} bytes is said to stand in a block of {room}"),
                     ));
                 }
+                block = offset;
                 (heap.at(offset, len)?, len)
             }
         };
         // SAFETY: the range is inside the mapping, which is never unmapped; the reader copies before it looks.
-        Ok(unsafe { Reader::untrusted(base, len) })
+        Ok(unsafe { Reader::untrusted(base, len) }.in_block(block))
     }
 
     /// The bytes of a small message, copied out.
@@ -110,36 +112,35 @@ pub(crate) enum Holds {
 
 impl Holds {
     /// The bytes at the end of a block that are not the message's, now or with `more` other objects.
-    fn tail(self, heap: &Heap, block: Option<Block>, more: usize) -> usize {
-        match self {
-            Holds::Carried => {
-                let carried = block.map_or(0, |block| heap.carried(block.offset));
-                Heap::carried_bytes(carried + more)
-            }
-            // Always, so that there is nothing to look up.
-            Holds::Lent => Heap::LENT_BYTES,
-        }
+    fn tail(heap: &Heap, block: Option<Block>, more: usize) -> usize {
+        let carried = block.map_or(0, |block| heap.carried(block.offset));
+        Heap::carried_bytes(carried + more)
     }
 
-    fn move_over(self, heap: &Heap, from: Block, to: Block) -> Result<(), Error> {
+    /// Has the message in a block hold an object; gives its number in there, a new one if `fresh`.
+    pub(crate) fn hold(
+        self,
+        heap: &Heap,
+        block: Block,
+        held: &Arc<Held>,
+        fresh: bool,
+    ) -> Result<usize, Error> {
         match self {
-            Holds::Carried if heap.carried(from.offset) == 0 => Ok(()),
-            Holds::Carried => heap.carry_over(from.offset, to.offset),
-            Holds::Lent => heap.lend_over(from.offset, to.offset),
+            Holds::Carried => heap.carry(block.offset, held.place(), fresh),
+            Holds::Lent => heap.lend(block.offset, held, fresh),
         }
     }
 
     /// How many bytes of a block are free for its message, now or with `more` other objects.
-    pub(crate) fn room_in(self, heap: &Heap, block: Block, more: usize) -> usize {
+    pub(crate) fn room_in(heap: &Heap, block: Block, more: usize) -> usize {
         block
             .size
-            .saturating_sub(self.tail(heap, Some(block), more))
+            .saturating_sub(Holds::tail(heap, Some(block), more))
     }
 
     /// A block for a message that has outgrown its place: begins with the `used` bytes at `old`, has room for `need`, for what
     /// the message in `before` (which is still to be freed) held and `more` other objects. Gives how much is free to write.
     pub(crate) fn outgrow(
-        self,
         heap: &'static Heap,
         before: Option<Block>,
         old: Option<NonNull<u8>>,
@@ -147,7 +148,7 @@ impl Holds {
         need: usize,
         more: usize,
     ) -> Result<(Room, usize), Error> {
-        let tail = self.tail(heap, before, more);
+        let tail = Holds::tail(heap, before, more);
         let need = need.saturating_add(tail);
         let doubled = before.map_or(0, |block| block.size.saturating_mul(2));
         let block = match heap.alloc(need.max(doubled), 64) {
@@ -162,7 +163,7 @@ impl Holds {
                 unsafe { base.copy_from_nonoverlapping(old, used) };
             }
             match before {
-                Some(before) => self.move_over(heap, before, block).map(|()| base),
+                Some(before) => heap.carry_over(before.offset, block.offset).map(|()| base),
                 None => Ok(base),
             }
         });
@@ -183,20 +184,29 @@ unsafe impl Store for BlockStore {
         self.move_on(used, need, 0)
     }
 
-    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
-        let (heap, holds) = (self.heap, self.holds);
-        let room = self.block.map_or(0, |block| holds.room_in(heap, block, 1));
+    fn hold(
+        &mut self,
+        used: usize,
+        held: &Arc<Held>,
+        fresh: bool,
+    ) -> Result<(NonNull<u8>, usize, usize), Error> {
+        let heap = self.heap;
+        let room = self.block.map_or(0, |block| Holds::room_in(heap, block, 1));
         if self.block.is_none() || room < used {
             self.move_on(used, used, 1)?;
         }
         let (Some(block), Some(base)) = (self.block, self.base) else {
             return Err(Error::new(Kind::Encode, "there is no room for the message"));
         };
-        match holds {
-            Holds::Carried => heap.carry(block.offset, held.place())?,
-            Holds::Lent => heap.lend(block.offset, held)?,
+        let index = self.holds.hold(heap, block, held, fresh)?;
+        Ok((base, Holds::room_in(heap, block, 0), index))
+    }
+
+    fn held(&self) -> (usize, Vec<u64>) {
+        match self.block {
+            Some(block) => self.heap.carried_last(block.offset),
+            None => (0, Vec::new()),
         }
-        Ok((base, holds.room_in(heap, block, 0)))
     }
 }
 
@@ -207,9 +217,7 @@ impl BlockStore {
         need: usize,
         more: usize,
     ) -> Result<(NonNull<u8>, usize), Error> {
-        let (fresh, room) = self
-            .holds
-            .outgrow(self.heap, self.block, self.base, used, need, more)?;
+        let (fresh, room) = Holds::outgrow(self.heap, self.block, self.base, used, need, more)?;
         let (block, base) = fresh;
         if let Some(old) = self.block.replace(block) {
             let _ = self.heap.free(old.offset);

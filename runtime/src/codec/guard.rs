@@ -7,9 +7,10 @@
 //!   Room is made ahead for at most as many as the message has bytes.
 //! - *Text and bytes* are taken by reference from the message, then copied: nothing is allocated by a declared length.
 //!
-//! - *Handles* of shared objects are recognised by the name and the type of their newtype's contents. They are written as place and
-//!   id, and noted, so that the message holds their objects; what is read is held by this process before it is shown. Any other
-//!   serializer meets an error in their place.
+//! - *Handles* of shared objects are recognised by the name and the type of their newtype's contents. They are written as
+//!   numbers in the list of what the message holds, and noted, so that it does; what is read is held by this process before it is
+//!   shown. Any other serializer meets an error in their place. User code may write such numbers, or read them: it reaches
+//!   nothing by it that the message does not hold.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use serde::Serialize;
 use serde::de::Deserialize;
 
 use super::reader::ZERO_SIZED;
-use crate::heap::{self, Held, Place as ObjectPlace};
+use crate::heap::{self, Held};
 
 mod de;
 mod ser;
@@ -31,22 +32,32 @@ pub(crate) struct Budget {
     declared: Cell<usize>,
     /// The length of the message.
     bytes: usize,
-    /// The objects whose handles were written.
+    /// Of a message that is written: how many objects it held before, and the last of those.
+    before: (usize, Vec<u64>),
+    /// The objects whose handles were written, beside those.
     held: RefCell<Vec<Arc<Held>>>,
+    /// Of a message that is read: the block whose tail says what it holds; 0 if there is none.
+    block: u64,
 }
 
 impl Budget {
-    /// For a message that is being written: its length is known afterwards.
-    pub(crate) fn unlimited() -> Self {
-        Budget::of(usize::MAX)
+    /// For a message that is being written: its length is known afterwards. It holds so many objects already, the last of
+    /// which are at these offsets.
+    pub(crate) fn writing(before: (usize, Vec<u64>)) -> Self {
+        Budget {
+            before,
+            ..Budget::reading(usize::MAX, 0)
+        }
     }
 
-    /// For a message of `bytes` bytes.
-    pub(crate) fn of(bytes: usize) -> Self {
+    /// For a message of `bytes` bytes in this block.
+    pub(crate) fn reading(bytes: usize, block: u64) -> Self {
         Budget {
             declared: Cell::new(0),
             bytes,
+            before: (0, Vec::new()),
             held: RefCell::default(),
+            block,
         }
     }
 
@@ -93,25 +104,35 @@ impl Place<'_> {
     }
 }
 
-/// A handle on the wire: where the object is, and its id.
-type Wire = (u64, u64);
+/// A handle on the wire: the number of the object among those that the message holds.
+type Wire = u64;
 
 impl Budget {
     /// Notes that the message names an object; gives what is written for it.
     fn note(&self, held: &Arc<Held>) -> Wire {
-        let mut all = self.held.borrow_mut();
-        if all.last().is_none_or(|last| last.place() != held.place()) {
-            all.push(Arc::clone(held));
+        let (count, last) = &self.before;
+        let offset = held.place().offset;
+        if let Some(at) = last.iter().rposition(|known| *known == offset) {
+            return (count - last.len() + at) as u64;
         }
-        let ObjectPlace { offset, id } = held.place();
-        (offset, id)
+        let mut all = self.held.borrow_mut();
+        let at = all
+            .iter()
+            .rposition(|known| known.place() == held.place())
+            .unwrap_or_else(|| {
+                all.push(Arc::clone(held));
+                all.len() - 1
+            });
+        (count + at) as u64
     }
-}
 
-/// Takes hold of an object that a message names.
-fn attach((offset, id): Wire) -> Result<Arc<Held>, String> {
-    let heap = heap::current().ok_or("this process belongs to no session")?;
-    Held::attach(heap, ObjectPlace { offset, id }).map_err(|error| error.message().to_owned())
+    /// Takes hold of an object that the message names, and holds.
+    fn attach(&self, wire: Wire) -> Result<Arc<Held>, String> {
+        let heap = heap::current().ok_or("this process belongs to no session")?;
+        heap.carried_place(self.block, wire)
+            .and_then(|place| Held::attach(heap, place))
+            .map_err(|error| error.message().to_owned())
+    }
 }
 
 /// Serializes `value` through the guard.

@@ -64,7 +64,7 @@ use std::num::Wrapping;
     note = "plain data are their bytes, in whatever process: no pointers, whose addresses would mean nothing there",
     note = "numbers, `bool`, `char` and arrays of them are; so are types with `#[derive(Clone, Copy, mp::Plain)]` and `#[repr(C)]`"
 )]
-pub unsafe trait Plain: Copy + 'static {
+pub unsafe trait Plain: Copy + Send + Sync + 'static {
     /// Whether every pattern of bits is a value.
     #[doc(hidden)]
     const ANY: bool;
@@ -282,7 +282,7 @@ unsafe impl<T: Plain> Plain for Wrapping<T> {
 }
 
 // SAFETY: no bytes at all, and anybody may make one.
-unsafe impl<T: 'static> Plain for PhantomData<T> {
+unsafe impl<T: Send + Sync + 'static> Plain for PhantomData<T> {
     const ANY: bool = true;
     const PADDED: bool = false;
 

@@ -32,6 +32,8 @@ pub struct Reader<'m> {
     /// Bytes of the message before `at`: alignments are relative to its begin.
     done: usize,
     trusted: bool,
+    /// The block whose tail says what the message holds; 0 if there is none.
+    block: u64,
     memory: PhantomData<&'m [u8]>,
 }
 
@@ -76,6 +78,7 @@ impl<'m> Reader<'m> {
             left: len,
             done: 0,
             trusted: true,
+            block: 0,
             memory: PhantomData,
         }
     }
@@ -92,6 +95,7 @@ impl<'m> Reader<'m> {
             left: len,
             done: 0,
             trusted: false,
+            block: 0,
             memory: PhantomData,
         }
     }
@@ -104,6 +108,7 @@ impl<'m> Reader<'m> {
             left: bytes.len(),
             done: 0,
             trusted: true,
+            block: 0,
             memory: PhantomData,
         }
     }
@@ -115,8 +120,22 @@ impl<'m> Reader<'m> {
             left: len,
             done: 0,
             trusted: self.trusted,
+            block: self.block,
             memory: PhantomData,
         }
+    }
+
+    /// The same, of a message that stands in a block of the heap, which holds what it names.
+    #[inline]
+    pub(crate) fn in_block(mut self, block: u64) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// The block the message stands in; 0 if it stands elsewhere, and names no objects.
+    #[inline]
+    pub(crate) fn block(&self) -> u64 {
+        self.block
     }
 
     /// The bytes that are left.
@@ -178,6 +197,7 @@ impl<'m> Reader<'m> {
             left: count,
             done: 0,
             trusted: self.trusted,
+            block: self.block,
             memory: PhantomData,
         })
     }

@@ -24,7 +24,7 @@ const ON_STACK: usize = 512;
 
 /// Appends `value`.
 pub(crate) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Writer<'_>) -> Result<(), Error> {
-    let budget = Budget::unlimited();
+    let budget = Budget::writing(out.held());
     let start = out.len();
     let mut sink = Sink { out, error: None };
     let guarded = Guarded(value, &budget);
@@ -46,7 +46,7 @@ pub(crate) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Writer<'_>) -> Res
         ));
     }
     for held in budget.into_held() {
-        out.hold(&held)?;
+        out.hold(&held, true)?;
     }
     Ok(())
 }
@@ -63,7 +63,7 @@ pub(crate) fn get<T: DeserializeOwned>(from: &mut Reader<'_>) -> Result<T, Error
         heap = from.clone().copy_bytes(from.remaining())?;
         &heap
     };
-    let budget = Budget::of(bytes.len());
+    let budget = Budget::reading(bytes.len(), from.block());
     let (value, used) = bincode::serde::seed_decode_from_slice(
         Seed(&budget, std::marker::PhantomData),
         bytes,

@@ -24,13 +24,24 @@ pub unsafe trait Store {
     /// Gives room for at least `need` bytes in all, keeping the first `used`; answers the new base and capacity.
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
 
-    /// Has the message hold a shared object for as long as it is there; answers as `grow`, which is free to move it.
-    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
-        let _ = (used, held);
+    /// Has the message hold a shared object for as long as it is there; answers as `grow`, which is free to move it, and the
+    /// number of the object in there: a new one if `fresh`.
+    fn hold(
+        &mut self,
+        used: usize,
+        held: &Arc<Held>,
+        fresh: bool,
+    ) -> Result<(NonNull<u8>, usize, usize), Error> {
+        let _ = (used, held, fresh);
         Err(Error::new(
             Kind::Encode,
             "a handle of a shared object cannot be sent this way",
         ))
+    }
+
+    /// How many objects the message holds, and the offsets of the last of them.
+    fn held(&self) -> (usize, Vec<u64>) {
+        (0, Vec::new())
     }
 }
 
@@ -138,10 +149,16 @@ impl<'s> Writer<'s> {
         Ok(())
     }
 
-    /// Has the message hold the object of a handle that was written.
-    pub(crate) fn hold(&mut self, held: &Arc<Held>) -> Result<(), Error> {
-        (self.base, self.cap) = self.store.hold(self.len, held)?;
-        Ok(())
+    /// Has the message hold an object; gives the number by which it names it, a new one if `fresh`.
+    pub(crate) fn hold(&mut self, held: &Arc<Held>, fresh: bool) -> Result<u64, Error> {
+        let index;
+        (self.base, self.cap, index) = self.store.hold(self.len, held, fresh)?;
+        Ok(index as u64)
+    }
+
+    /// How many objects the message holds, and the offsets of the last of them.
+    pub(crate) fn held(&self) -> (usize, Vec<u64>) {
+        self.store.held()
     }
 
     /// Room for `count` bytes at the end, counted as written.

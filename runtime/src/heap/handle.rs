@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,10 +53,14 @@ impl Registry {
     /// Holds an object for the message in a block, until `take_back`.
     pub(super) fn lend(&self, block: u64, held: &Arc<Held>) {
         let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_block = lent.entry(block).or_default();
-        // Most often it is the one before.
-        if of_block.last().is_none_or(|last| !Arc::ptr_eq(last, held)) {
-            of_block.push(Arc::clone(held));
+        lent.entry(block).or_default().push(Arc::clone(held));
+    }
+
+    /// Holds for the message in another block what was held for this one.
+    pub(super) fn lend_over(&self, from: u64, to: u64) {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = lent.remove(&from) {
+            lent.insert(to, held);
         }
     }
 
@@ -163,8 +167,13 @@ impl Held {
                 .is_some_and(|body| body.0.load(Ordering::Acquire) == FROZEN)
     }
 
-    /// The bytes of a frozen object from `from` on, named by a message that holds it.
-    pub(crate) fn frozen_bytes(place: Place, from: u64, len: usize) -> Result<NonNull<u8>, Error> {
+    /// The bytes from `from` on of the frozen object that the message in a block names by this number, and holds.
+    pub(crate) fn frozen_bytes(
+        block: u64,
+        index: u64,
+        from: u64,
+        len: usize,
+    ) -> Result<NonNull<u8>, Error> {
         let none = || {
             Error::new(
                 error::Kind::Decode,
@@ -172,7 +181,7 @@ impl Held {
             )
         };
         let heap = super::current().ok_or_else(none)?;
-        let object = Object::with_id(heap, place)?;
+        let object = Object::with_id(heap, heap.carried_place(block, index)?)?;
         let (base, bytes) = object.body()?;
         let frozen = body_at::<Frozen>(base, bytes).map(|body| body.0.load(Ordering::Acquire));
         let end = usize::try_from(from)
@@ -348,11 +357,9 @@ fn too_small() -> Error {
 
 /// A mark for objects that hold values of type `T`: equal in all processes of a session, and not for other types.
 pub(crate) fn mark_of<T: 'static>() -> u64 {
-    // Of a fixed key, and not an address: children compute the same.
+    // Of a fixed key: children, which are the same program, compute the same.
     let mut hasher = std::hash::DefaultHasher::new();
-    hasher.write(std::any::type_name::<T>().as_bytes());
-    hasher.write_usize(size_of::<T>());
-    hasher.write_usize(align_of::<T>());
+    std::any::TypeId::of::<T>().hash(&mut hasher);
     hasher.finish()
 }
 

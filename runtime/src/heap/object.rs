@@ -318,6 +318,12 @@ impl<'h> Object<'h> {
         }
     }
 
+    /// Whether `word` has the hold in `entry`.
+    pub(super) fn is_held(&self, entry: u32, word: u64) -> bool {
+        let entry = self.head.holders.get(self.heap, self.place, entry);
+        entry.is_some_and(|entry| entry.load(Ordering::Acquire) == word)
+    }
+
     /// Gives the hold in `entry` back if `word` has it; whether it had.
     pub(super) fn let_go(&self, entry: u32, word: u64) -> bool {
         let entry = self.head.holders.get(self.heap, self.place, entry);

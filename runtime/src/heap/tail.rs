@@ -9,8 +9,8 @@
 //! | CARRIES | a message that holds objects; it belongs to whoever is to read or free it | anybody, like any block |
 //! | LENT | a message whose maker, who frees it, holds its objects meanwhile (arguments) | its maker, or who buries it |
 //!
-//! What a message carries stands before its tail, growing downwards: two words for each, the object and the entry in its
-//! roll of holders. An entry names the block back, so a forged tail gives up nothing that the block does not hold.
+//! What a message holds stands before its tail, growing downwards: two words for each, the object and (CARRIES) the entry in its
+//! roll of holders or (LENT) the object's id. An entry names the block back, so a forged tail gives up nothing that the block does not hold.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -227,6 +227,7 @@ impl Record {
     pub(crate) fn args(&self, heap: &'static Heap) -> Result<Reader<'static>, Error> {
         let head = self.head();
         let len = head.args_len.load(Ordering::Relaxed) as usize;
+        let mut block = 0;
         let base = match head.args_block.load(Ordering::Relaxed) {
             INLINE if len <= ARGS_ROOM => self.at(ARGS_AT),
             INLINE => {
@@ -237,12 +238,13 @@ impl Record {
             }
             offset => {
                 heap.warm(offset, len);
+                block = offset;
                 heap.at(offset, len)?
             }
         };
         // SAFETY: the range is inside the mapping, which is never unmapped; the parent wrote it before this process existed
         // and keeps it until this process is gone.
-        Ok(unsafe { Reader::trusted(base, len) })
+        Ok(unsafe { Reader::trusted(base, len) }.in_block(block))
     }
 
     /// Runs `encode` on a writer over the room for the result; publishes what it wrote as the value.

@@ -15,15 +15,16 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::codec::Plain;
+use crate::codec::{Plain, scrub_value};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{self, Body, Handle, ObjectKind, mark_of};
 use crate::session;
+use crate::sys::memory;
 use crate::sys::points::stored;
 
 /// The head of the body; the elements stand behind it.
@@ -75,10 +76,10 @@ pub struct Buffer<T: Plain> {
     of: PhantomData<T>,
 }
 
-// SAFETY: the data are written only through `&mut` of the one handle there is, and are plain.
-unsafe impl<T: Plain + Send> Send for Buffer<T> {}
+// SAFETY: the data are written only through `&mut` of the one handle there is, and are plain, which is `Send` and `Sync`.
+unsafe impl<T: Plain> Send for Buffer<T> {}
 // SAFETY: as above.
-unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
+unsafe impl<T: Plain> Sync for Buffer<T> {}
 
 impl<T: Plain> Buffer<T> {
     /// A buffer with a copy of these elements.
@@ -140,6 +141,12 @@ impl<T: Plain> Buffer<T> {
         // SAFETY: the elements stand behind the head, inside the body.
         let data = unsafe { base.add(HEAD) }.cast();
         fill(data);
+        if T::PADDED {
+            for index in 0..len {
+                // SAFETY: an element that was just written, and that nobody else has.
+                unsafe { scrub_value::<T>(data.add(index).as_ptr().cast()) };
+            }
+        }
         Ok(Buffer {
             handle,
             data,
@@ -151,9 +158,11 @@ impl<T: Plain> Buffer<T> {
     /// The elements, to be written: while this is the only handle, and none was ever sent to another process.
     pub fn get_mut(&mut self) -> Option<&mut [T]> {
         let is_fresh = self.head().frozen.load(Ordering::Acquire) == 0;
-        if !is_fresh || Arc::strong_count(self.handle.held()) != 1 {
+        if !is_fresh || Arc::strong_count(self.handle.held()) != 1 || memory::forked() {
             return None;
         }
+        // What other handles, which are gone, have read lies before what is written now.
+        fence(Ordering::Acquire);
         // SAFETY: not frozen, so in no message and in no other process; the only handle here, and borrowed mutably.
         Some(unsafe { std::slice::from_raw_parts_mut(self.data.as_ptr(), self.len) })
     }

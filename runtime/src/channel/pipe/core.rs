@@ -131,13 +131,15 @@ pub(super) fn make(heap: &'static Heap, mark: u64) -> Result<[Handle; 3], Error>
     let side = |role: u64| {
         // The block is ours until the side names it, and the side's from then on.
         let carrier = heap.alloc(64, 64)?;
-        let made = heap.carry(carrier.offset, core.place()).and_then(|()| {
-            Handle::make_zeroed::<Side>(heap, ObjectKind::Pipe, role, |side| {
-                side.role.store(role, Ordering::Relaxed);
-                side.core.store(core.place().offset, Ordering::Relaxed);
-                side.carrier.store(carrier.offset, Ordering::Relaxed);
-            })
-        });
+        let made = heap
+            .carry(carrier.offset, core.place(), false)
+            .and_then(|_| {
+                Handle::make_zeroed::<Side>(heap, ObjectKind::Pipe, role, |side| {
+                    side.role.store(role, Ordering::Relaxed);
+                    side.core.store(core.place().offset, Ordering::Relaxed);
+                    side.carrier.store(carrier.offset, Ordering::Relaxed);
+                })
+            });
         let side = made.inspect_err(|_| drop(heap.free(carrier.offset)))?;
         carrier_stamp(heap, carrier.offset)?.store(side.place().id, Ordering::Relaxed);
         heap.give(carrier.offset, ROOT)?;

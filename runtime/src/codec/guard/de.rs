@@ -97,7 +97,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
         let place = self.place.deeper().map_err(D::Error::custom)?;
         if name == HANDLE && TicketVisitor::admits::<V>() {
             let wire = super::Wire::deserialize(self.inner)?;
-            let held = super::attach(wire).map_err(D::Error::custom)?;
+            let held = place.budget.attach(wire).map_err(D::Error::custom)?;
             return visitor.visit_newtype_struct(TicketSource::new(held));
         }
         self.inner

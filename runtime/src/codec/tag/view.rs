@@ -12,7 +12,7 @@ use super::owned::{
 use super::{OwnedTag, Tag};
 use crate::codec::{Plain, Reader, Writer};
 use crate::error::Error;
-use crate::heap::{Held, Place};
+use crate::heap::Held;
 
 tag_type! {
     /// A slice of plain values.
@@ -42,7 +42,7 @@ impl<T: Plain> Tag for Slice<T> {
     #[inline]
     fn hint(self, value: &&[T]) -> usize {
         match home_of(value) {
-            Some(_) => 4 * COUNT,
+            Some(_) => 3 * COUNT,
             None => block_hint(value),
         }
     }
@@ -53,12 +53,11 @@ impl<T: Plain> Tag for Slice<T> {
             return put_block(value, out);
         };
         let from = value.as_ptr() as usize - held.bytes().0.as_ptr() as usize;
-        let Place { offset, id } = held.place();
-        out.put_u64(value.len() as u64 | NAMED)?;
-        for number in [offset, id, from as u64] {
+        let index = out.hold(&held, false)?;
+        for number in [value.len() as u64 | NAMED, index, from as u64] {
             out.put_u64(number)?;
         }
-        out.hold(&held)
+        Ok(())
     }
 
     #[inline]
@@ -86,9 +85,9 @@ impl<T: Plain> Tag for Slice<T> {
 /// `count` elements that stand in an object which the message names and holds.
 #[cold]
 fn named<'m, T: Plain>(count: usize, from: &mut Reader<'m>) -> Result<Cow<'m, [T]>, Error> {
-    let (offset, id, at) = (from.get_u64()?, from.get_u64()?, from.get_u64()?);
+    let (index, at) = (from.get_u64()?, from.get_u64()?);
     let len = count.saturating_mul(size_of::<T>());
-    let base = Held::frozen_bytes(Place { offset, id }, at, len)?;
+    let base = Held::frozen_bytes(from.block(), index, at, len)?;
     let mut there = from.elsewhere(base, len);
     if let Some(values) = there.lend_plain(count)? {
         return Ok(Cow::Borrowed(values));

@@ -47,7 +47,7 @@ fn message(heap: &Heap, places: &[Place]) -> Block {
         .alloc(64 + Heap::carried_bytes(places.len()), 64)
         .unwrap();
     for place in places {
-        heap.carry(block.offset, *place).unwrap();
+        heap.carry(block.offset, *place, false).unwrap();
     }
     block
 }

@@ -157,5 +157,5 @@ pub(crate) fn args_in(
     let base = heap.at(offset, len)?;
     // SAFETY: inside the mapping, which is never unmapped; the block was written before the job was published, and is neither
     // written nor freed before every item of the job is resolved.
-    Ok(unsafe { Reader::trusted(base, len) })
+    Ok(unsafe { Reader::trusted(base, len) }.in_block(offset))
 }

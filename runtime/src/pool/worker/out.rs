@@ -50,7 +50,7 @@ impl Out {
 
     pub(super) fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         let (base, room) = match self.block {
-            Some((block, base)) => (base, Holds::Carried.room_in(self.heap, block, 0)),
+            Some((block, base)) => (base, Holds::room_in(self.heap, block, 0)),
             None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
             None => (NonNull::dangling(), 0),
         };
@@ -109,18 +109,31 @@ unsafe impl Store for OutStore {
         self.move_on(used, need, 0)
     }
 
-    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
+    fn hold(
+        &mut self,
+        used: usize,
+        held: &Arc<Held>,
+        fresh: bool,
+    ) -> Result<(NonNull<u8>, usize, usize), Error> {
+        let heap = self.heap;
         let room = self
             .block
-            .map_or(0, |(block, _)| Holds::Carried.room_in(self.heap, block, 1));
+            .map_or(0, |(block, _)| Holds::room_in(heap, block, 1));
         if self.block.is_none() || room < used {
             self.move_on(used, used, 1)?;
         }
         let (block, base) = self
             .block
             .ok_or_else(|| Error::new(Kind::Encode, "there is no room for the result"))?;
-        self.heap.carry(block.offset, held.place())?;
-        Ok((base, Holds::Carried.room_in(self.heap, block, 0)))
+        let index = Holds::Carried.hold(heap, block, held, fresh)?;
+        Ok((base, Holds::room_in(heap, block, 0), index))
+    }
+
+    fn held(&self) -> (usize, Vec<u64>) {
+        match self.block {
+            Some((block, _)) => self.heap.carried_last(block.offset),
+            None => (0, Vec::new()),
+        }
     }
 }
 
@@ -149,7 +162,7 @@ impl OutStore {
         let before = self.block.map(|(block, _)| block);
         let old = Some(self.base);
         loop {
-            match Holds::Carried.outgrow(self.heap, before, old, used, need, more) {
+            match Holds::outgrow(self.heap, before, old, used, need, more) {
                 Err(error) if error.is_heap_full() && tries > 0 => {
                     tries -= 1;
                     std::thread::sleep(ROOM_PAUSE);

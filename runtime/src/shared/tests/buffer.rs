@@ -244,3 +244,44 @@ fn bincode_like<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Er
     }
     write!(null.0, "{}", Shown(value))
 }
+
+/// A type whose two halves differ: what one writes as a number, the other reads as a handle, or the reverse.
+struct Forger(std::result::Result<Buffer<u64>, u64>);
+
+impl Serialize for Forger {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        match &self.0 {
+            Ok(buffer) => buffer.serialize(to),
+            Err(number) => number.serialize(to),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Forger {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        Ok(Forger(Ok(Buffer::deserialize(from)?)))
+    }
+}
+
+#[mp::task]
+fn first_of(forged: Forger, beside: Option<Buffer<u64>>) -> u64 {
+    let _ = beside;
+    forged.0.map_or(0, |buffer| buffer[0])
+}
+
+#[mp::test]
+fn numbers_are_no_handles() {
+    let pool = pool(1);
+    let hidden = Buffer::filled(4711u64, 10).unwrap();
+    let shown = Buffer::filled(1u64, 10).unwrap();
+    // Whatever number is written, it reaches what this message holds, and nothing else.
+    for number in [0u64, 1, 2, 63, 1 << 20, u64::MAX] {
+        let result = pool.apply(first_of, (Forger(Err(number)), None));
+        assert!(result.unwrap_err().to_string().contains("does not hold"));
+        let beside = Some(shown.clone());
+        let result = pool.apply(first_of, (Forger(Err(number)), beside));
+        assert!(result.is_err() || number == 0, "{number}");
+    }
+    let result = pool.apply(first_of, (Forger(Ok(hidden.clone())), Some(shown)));
+    assert_eq!(result.unwrap(), 4711);
+}
