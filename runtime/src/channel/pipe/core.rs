@@ -44,7 +44,7 @@ const SENDERS: u64 = 2;
 const RECEIVER: u64 = 3;
 
 /// The whole block of a lane.
-const LANE_BYTES: usize = 64 << 10;
+const LANE_BYTES: usize = 256 << 10;
 /// A receiver takes no more lanes than this.
 pub(super) const MOST_LANES: usize = 1 << 16;
 

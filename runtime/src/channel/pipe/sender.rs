@@ -31,12 +31,12 @@ const MOST_BYTES: u64 = 16 << 20;
 
 /// The sending end of a [`pipe`](crate::pipe): any number of them, in any process of the session.
 ///
-/// Each clone has a lane of its own to the receiver (64 KiB, made with the first message): senders never wait for one
+/// Each clone has a lane of its own to the receiver (256 KiB, made with the first message): senders never wait for one
 /// another, the messages of one arrive in their order, and a process that is killed while it sends spoils nothing. `Send`,
 /// but not `Sync`: a thread that sends takes a clone. It travels as an argument, in a result, in a message, in another
 /// shared object; where it arrives is one more sender.
 ///
-/// Messages of up to 4 KiB stand in the lane, larger ones in blocks of the shared heap that are handed over. A lane takes 64
+/// Messages of up to 4 KiB stand in the lane, larger ones in blocks of the shared heap that are handed over. A lane takes 256
 /// KiB of small messages or 16 MiB of large ones (one always), then [`send`](Self::send) waits for the receiver.
 ///
 /// As Python's `Connection.send`, without the corruption that two writers of one connection cause there.
