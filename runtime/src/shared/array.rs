@@ -60,7 +60,7 @@ pub(super) struct Head {
 unsafe impl Body for Head {}
 
 const HEAD: usize = size_of::<Head>();
-const _: () = assert!(HEAD == 128);
+const _: () = assert!(HEAD == 256);
 
 /// A row of values in the shared heap, with a lock, worked on in place. Python's `Array`.
 ///
@@ -380,7 +380,8 @@ impl<T: Plain> Array<T> {
                     let index = usize::try_from(word.load(Ordering::Relaxed));
                     index.unwrap_or(usize::MAX).min(self.len())
                 };
-                clamp(&head.from)..clamp(&head.to)
+                let from = clamp(&head.from);
+                from..clamp(&head.to).max(from)
             }
         };
         head.poison.store(0, Ordering::Release);
