@@ -147,6 +147,24 @@ impl<const N: usize> Roll<N> {
         })
     }
 
+    /// The entry with this index, which the roll grows to have.
+    ///
+    /// # Errors
+    /// As [`claim`](Self::claim).
+    pub(crate) fn ensure<'h>(
+        &'h self,
+        heap: &'h Heap,
+        of: Place,
+        index: u32,
+    ) -> Result<&'h AtomicU64, Error> {
+        loop {
+            match self.get(heap, of, index) {
+                Some(entry) => return Ok(entry),
+                None => self.grow(heap, of)?,
+            }
+        }
+    }
+
     /// Writes `word`, which is not 0, into a free entry, looking from index `from` on first; gives its index.
     ///
     /// # Errors

@@ -60,14 +60,15 @@ pub(super) struct Head {
 unsafe impl Body for Head {}
 
 const HEAD: usize = size_of::<Head>();
-const _: () = assert!(HEAD == 128);
+const _: () = assert!(HEAD == 256);
 
 /// A row of values in the shared heap, with a lock, worked on in place. Python's `Array`.
 ///
 /// [`lock`](Self::lock) gives a guard that is a slice of the elements, where they lie. (Of `bool`, `char`, enums and structs of them, of
 /// which not every pattern of bits is a value, it is a checked copy, written back at the end; so are pieces.) From the guard, [`chunks`](ArrayGuard::chunks)
 /// lends disjoint pieces to tasks in other processes, which work on them at the same time without a copy. For one element at
-/// a time there are [`get`](Self::get) and [`set`](Self::set).
+/// a time there are [`get`](Self::get) and [`set`](Self::set). A slice of the guard, handed to a task as a parameter `&[T]`, is *copied* into the message, as
+/// any slice is but that of a frozen [`Buffer`](crate::Buffer): hand over chunks, or the array itself.
 ///
 /// **If a holder dies**, or a process with a piece, elements may be half-written. The next [`lock`](Self::lock) says so, with
 /// the guard inside, whose [`damaged`](ArrayGuard::damaged) says which; `get`, `set` and `to_vec` fail until somebody was
@@ -380,7 +381,8 @@ impl<T: Plain> Array<T> {
                     let index = usize::try_from(word.load(Ordering::Relaxed));
                     index.unwrap_or(usize::MAX).min(self.len())
                 };
-                clamp(&head.from)..clamp(&head.to)
+                let from = clamp(&head.from);
+                from..clamp(&head.to).max(from)
             }
         };
         head.poison.store(0, Ordering::Release);

@@ -80,20 +80,26 @@ impl<T: Plain> Chunk<T> {
         }
     }
 
-    /// The piece that a message names.
-    pub(super) fn arrive(array: Array<T>, lease: Lease, elements: Range<usize>) -> Result<Self> {
-        if elements.start > elements.end || elements.end > array.len() {
-            let text = format!(
-                "a message names elements {elements:?} of an array of {}",
-                array.len()
-            );
-            return Err(Error::new(Kind::Protocol, text));
-        }
+    /// The piece that a message names; which elements that are, the lender has written down.
+    pub(super) fn arrive(array: Array<T>, lease: Lease) -> Result<Self> {
         let (heap, place) = (array.handle().heap(), array.handle().place());
-        array
-            .leases()
+        let leases = array.leases();
+        let range = || leases.range(heap, place, lease);
+        // Before it is taken it may be another's by now: good enough to say which was refused.
+        leases
             .take(heap, place, lease)
-            .map_err(|refused| refusal(heap, refused, &elements))?;
+            .map_err(|refused| refusal(heap, refused, &range().unwrap_or(0..0)))?;
+        let elements = match range() {
+            Some(range) if range.start <= range.end && range.end <= array.len() => range,
+            range => {
+                leases.give_back(heap, place, lease, true);
+                let text = format!(
+                    "a lease names elements {range:?} of an array of {}: some process of the session writes wildly",
+                    array.len()
+                );
+                return Err(Error::new(Kind::Protocol, text));
+            }
+        };
         let chunk = Chunk {
             array,
             entry: lease.entry,
@@ -292,17 +298,14 @@ impl<T: Plain> Drop for Chunk<T> {
 impl<T: Plain> Serialize for Chunk<T> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let Lease { entry, number } = self.send().map_err(S::Error::custom)?;
-        let (begin, end) = (self.elements.start as u64, self.elements.end as u64);
-        (&self.array, entry, number, begin, end).serialize(to)
+        (&self.array, entry, number).serialize(to)
     }
 }
 
 impl<'de, T: Plain> Deserialize<'de> for Chunk<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        let (array, entry, number, begin, end) =
-            <(Array<T>, u32, u64, u64, u64)>::deserialize(from)?;
-        let index = |word: u64| usize::try_from(word).unwrap_or(usize::MAX);
-        Chunk::arrive(array, Lease { entry, number }, index(begin)..index(end))
+        let (array, entry, number) = <(Array<T>, u32, u64)>::deserialize(from)?;
+        Chunk::arrive(array, Lease { entry, number })
             .map_err(|error| D::Error::custom(error.message()))
     }
 }

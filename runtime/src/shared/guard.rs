@@ -15,10 +15,11 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::array::Array;
 use super::chunk::Chunk;
-use super::lease::End;
+use super::lease::{End, Stays};
 use super::view::View;
 use crate::codec::Plain;
 use crate::error::{Error, Kind, Result};
@@ -28,7 +29,8 @@ use crate::sys::memory;
 ///
 /// It also lends pieces of them ([`chunks`](Self::chunks)). While pieces are lent, the first use of the guard as a slice ends the leases:
 /// pieces that were sent and not yet begun are refused to whoever comes late, those that are worked on are waited for.
-/// The same happens when the guard is dropped.
+/// The same happens when the guard is dropped, or, if pieces of its own are worked on in this process, when the last of those is. A piece that
+/// came back to this process *in a message* is waited for like one of another process: let go of it before the guard.
 #[must_use = "the lock is given back when the guard is dropped"]
 pub struct ArrayGuard<'a, T: Plain> {
     array: &'a Array<T>,
@@ -94,18 +96,34 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
     ///
     /// # Errors
     /// Pieces came back half-written (`is_poisoned`): the text says which, and so does [`damaged`](Self::damaged). A piece is worked on
-    /// in this process, through a chunk of this guard (`is_usage`): drop or [`release`](Chunk::release) it first.
+    /// in this process (`is_usage`), through a chunk of this guard or one that came here in a message: drop or
+    /// [`release`](Chunk::release) it first.
     pub fn reclaim(&mut self) -> Result<()> {
+        self.reclaim_until(None).map(|_| ())
+    }
+
+    /// As [`reclaim`](Self::reclaim), but waits no longer than `timeout`; whether all leases have ended. If not, those of pieces that are
+    /// worked on are still open, and all others have ended.
+    ///
+    /// # Errors
+    /// As [`reclaim`](Self::reclaim).
+    pub fn reclaim_timeout(&mut self, timeout: Duration) -> Result<bool> {
+        self.reclaim_until(Instant::now().checked_add(timeout))
+    }
+
+    fn reclaim_until(&mut self, deadline: Option<Instant>) -> Result<bool> {
         let Some(lending) = &self.lending else {
-            return Ok(());
+            return Ok(true);
         };
-        lending.settle()?;
+        if !lending.settle(deadline)? {
+            return Ok(false);
+        }
         let mut state = lending.state();
         let state = &mut *state;
         state.unreported = None;
         let told = std::mem::replace(&mut state.told, state.damaged.len());
         match &state.damaged[told..] {
-            [] => Ok(()),
+            [] => Ok(true),
             damaged => {
                 let text = format!(
                     "elements {damaged:?} of the array may be half-written: whoever worked on them died or panicked"
@@ -131,7 +149,7 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
 
     fn lend(&mut self, pieces: impl Iterator<Item = Range<usize>>) -> Result<Vec<Chunk<T>>> {
         let lending = self.lending.get_or_insert_with(|| Lending::new(self.array));
-        lending.settle()?;
+        lending.settle(None)?;
         // The borrowers see what was written here.
         self.view.write_back(self.array, &(0..self.array.len()));
         let mut state = lending.state();
@@ -140,10 +158,10 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
         let handle = self.array.handle();
         let mut chunks = Vec::with_capacity(pieces.size_hint().0);
         for (index, piece) in pieces.enumerate() {
-            let lease = self
-                .array
-                .leases()
-                .lend(handle.heap(), handle.place(), index as u32)?;
+            let lease =
+                self.array
+                    .leases()
+                    .lend(handle.heap(), handle.place(), index as u32, &piece)?;
             state.leases.push((lease.entry, piece.clone()));
             chunks.push(Chunk::lent(self.array, lease, piece, lending));
         }
@@ -156,7 +174,7 @@ impl<'a, T: Plain> ArrayGuard<'a, T> {
     fn take_back(&self) {
         if let Some(lending) = &self.lending
             && lending.open.load(Ordering::Acquire)
-            && let Err(error) = lending.settle()
+            && let Err(error) = lending.settle(None)
         {
             panic!("{error}");
         }
@@ -167,7 +185,7 @@ impl<T: Plain> Deref for ArrayGuard<'_, T> {
     type Target = [T];
 
     /// # Panics
-    /// A piece is worked on in this process, through a [`Chunk`] of this guard.
+    /// A piece is worked on in this process.
     #[inline]
     #[track_caller]
     fn deref(&self) -> &[T] {
@@ -256,19 +274,24 @@ impl<T: Plain> Lending<T> {
         }
     }
 
-    /// Ends all leases.
-    fn settle(&self) -> Result<()> {
-        if self.here.load(Ordering::Acquire) > 0 {
-            return Err(Error::new(
+    /// Ends all leases; `false` if the deadline passed before.
+    fn settle(&self, deadline: Option<Instant>) -> Result<bool> {
+        let ended = match self.here.load(Ordering::Acquire) {
+            0 => self.end_all(deadline, false),
+            _ => Err(Stays::Here),
+        };
+        match ended {
+            Ok(()) => Ok(true),
+            Err(Stays::TimedOut) => Ok(false),
+            Err(Stays::Here) => Err(Error::new(
                 Kind::Usage,
                 "a piece of the array is worked on in this process: drop or release its chunk first",
-            ));
+            )),
         }
-        self.end_all();
-        Ok(())
     }
 
-    fn end_all(&self) {
+    /// Ends all leases, as far as it gets; those of this process only if `here_too`.
+    fn end_all(&self, deadline: Option<Instant>, here_too: bool) -> Result<(), Stays> {
         let mut state = self.state();
         let State {
             leases,
@@ -276,37 +299,36 @@ impl<T: Plain> Lending<T> {
             unreported,
             ..
         } = &mut *state;
-        let handle = self.array.handle();
-        let ends = |entry| {
-            let (heap, place) = (handle.heap(), handle.place());
-            loop {
-                // Without a deadline none can pass.
-                if let Ok(end) = self.array.leases().end(heap, place, entry, None) {
-                    return end;
-                }
-            }
-        };
-        // First those that nobody has, so that no more of them go out.
-        let mut ended: Vec<(End, Range<usize>)> = Vec::new();
-        leases.retain(|(entry, piece)| {
-            let end = self
-                .array
-                .leases()
-                .end_idle(handle.heap(), handle.place(), *entry);
-            ended.extend(end.map(|end| (end, piece.clone())));
-            end.is_none()
-        });
-        ended.extend(leases.drain(..).map(|(entry, piece)| (ends(entry), piece)));
-        for (end, piece) in ended {
+        let (heap, place) = (self.array.handle().heap(), self.array.handle().place());
+        let mut note = |end, piece: &Range<usize>| {
             match end {
-                End::Whole => continue,
+                End::Whole => return,
                 End::Broken => {}
                 End::Died(pid) => *unreported = Some(pid),
             }
             self.array.mend(piece.clone());
-            damaged.push(piece);
+            damaged.push(piece.clone());
+        };
+        // First those that nobody has, so that no more of them go out.
+        leases.retain(|(entry, piece)| {
+            match self.array.leases().end_idle(heap, place, *entry) {
+                Some(end) => note(end, piece),
+                None => return true,
+            }
+            false
+        });
+        while let Some((entry, piece)) = leases.last() {
+            let leases_of = self.array.leases();
+            match leases_of.end(heap, place, *entry, deadline, here_too) {
+                Ok(end) => note(end, piece),
+                // Without a deadline none can pass.
+                Err(Stays::TimedOut) if deadline.is_none() => continue,
+                Err(stays) => return Err(stays),
+            }
+            leases.pop();
         }
         self.open.store(false, Ordering::Release);
+        Ok(())
     }
 }
 
@@ -315,7 +337,8 @@ impl<T: Plain> Drop for Lending<T> {
         if memory::forked() {
             return;
         }
-        self.end_all();
+        // Without a deadline, and those of this process too: so nothing stays.
+        let _ = self.end_all(None, true);
         let state = self.state();
         if let Some(pid) = state.unreported {
             let from = state.damaged.iter().map(|piece| piece.start).min();

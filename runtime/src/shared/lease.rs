@@ -6,6 +6,7 @@
 //! | entry | means |
 //! |---|---|
 //! | 0 | free |
+//! | number, LENDING | the lender is about to write down which elements it is; nobody can take it |
 //! | number, LENT | the message with this number may be taken, once |
 //! | number, a packed slot | a process works on the piece; it, and nobody else, has references to the elements |
 //! | number, BACK | it was worked on and given back |
@@ -13,7 +14,8 @@
 //!
 //! | from | to | by |
 //! |---|---|---|
-//! | 0 | a new number, LENT | the lender |
+//! | 0 | a new number, LENDING | the lender |
+//! | number, LENDING | number, LENT | the lender, when the elements are written down |
 //! | number, LENT or BACK | a new number, LENT | whoever sends it (again) |
 //! | number, LENT | number, me | whoever decodes the message of that number |
 //! | number, LENT or BACK | number, me | whoever has the piece in its hands, before it touches the elements |
@@ -26,6 +28,10 @@
 //! taken for another. A process that is killed leaves its name in the entry: the piece is half-written, and the entry
 //! says so until the lock's holder has seen to it that the process is wholly gone.
 //!
+//! **Which elements** a piece has stands in the roll `ranges`, two words for each entry, written by the lender before the entry
+//! becomes LENT and read by whoever has taken it; no message says it. A message can be forged (by a type that is written as one
+//! thing and read as another), and the most a forged one does is to take a piece that was lent, whole, and once.
+//!
 //! The holder of the lock waits for pieces that are out: says so in `waiting`, then looks at the entry, then sleeps on
 //! `returned` and on the life of the process in the entry. Whoever gives back changes the entry, then looks at `waiting`
 //! (a fence between, on both sides). Whoever is killed in between is noticed by its life.
@@ -33,11 +39,12 @@
 //! Orderings: an entry is taken with Acquire and left with Release: what was written to the elements goes with it.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::heap::{Body, Heap, Place, Roll, SlotId};
 use crate::sync::{Slept, TimedOut, pid_of, sleep, wait_gone};
 use crate::sys::futex::{self, Change};
@@ -46,6 +53,7 @@ use crate::sys::points::stored;
 const LENT: u32 = 1 << 31;
 const BACK: u32 = LENT | 1;
 const BROKEN: u32 = LENT | 2;
+const LENDING: u32 = LENT | 3;
 
 /// The leases of one array. All zeroes is none.
 #[repr(C)]
@@ -57,6 +65,8 @@ pub(super) struct Leases {
     /// Somebody waits for pieces.
     waiting: AtomicU32,
     roll: Roll<7>,
+    /// The first element of the piece of entry i at 2 i, the one behind its last at 2 i + 1.
+    ranges: Roll<14>,
 }
 
 // SAFETY: nothing but atomics, in C layout; zeroes are no leases.
@@ -78,6 +88,15 @@ pub(super) enum End {
     Broken,
     /// The process that had it died; its process id, if it is known.
     Died(Option<u32>),
+}
+
+/// Why a lease could not be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stays {
+    /// The deadline passed.
+    TimedOut,
+    /// The piece is worked on in this process, and that is not to be waited for.
+    Here,
 }
 
 /// Why a piece could not be taken or sent.
@@ -166,11 +185,59 @@ impl Leases {
     }
 
     /// Lends one more piece. By the holder of the lock.
-    pub(super) fn lend(&self, heap: &Heap, of: Place, from: u32) -> Result<Lease, Error> {
+    pub(super) fn lend(
+        &self,
+        heap: &Heap,
+        of: Place,
+        near: u32,
+        elements: &Range<usize>,
+    ) -> Result<Lease, Error> {
         let number = self.next();
-        let entry = self.roll.claim(heap, of, word(number, LENT), from)?;
+        let index = self.roll.claim(heap, of, word(number, LENDING), near)?;
+        stored("lease: lending");
+        let Some(entry) = self.entry(heap, of, index) else {
+            return Err(Error::new(
+                Kind::Protocol,
+                "an array's list of leases is broken",
+            ));
+        };
+        let written = self.write_range(heap, of, index, elements);
+        let state = match written {
+            Ok(()) => word(number, LENT),
+            Err(_) => 0,
+        };
+        entry.store(state, Ordering::Release);
         stored("lease: lent");
-        Ok(Lease { entry, number })
+        written.map(|()| Lease {
+            entry: index,
+            number,
+        })
+    }
+
+    fn write_range(
+        &self,
+        heap: &Heap,
+        of: Place,
+        entry: u32,
+        elements: &Range<usize>,
+    ) -> Result<(), Error> {
+        let first = entry.saturating_mul(2);
+        for (index, element) in [(first, elements.start), (first | 1, elements.end)] {
+            let word = self.ranges.ensure(heap, of, index)?;
+            word.store(element as u64, Ordering::Relaxed);
+            stored("lease: range");
+        }
+        Ok(())
+    }
+
+    /// Which elements a piece has, as the lender wrote it down. By whoever has taken it.
+    pub(super) fn range(&self, heap: &Heap, of: Place, lease: Lease) -> Option<Range<usize>> {
+        let first = lease.entry.checked_mul(2)?;
+        let read = |index| {
+            let word = self.ranges.get(heap, of, index)?;
+            usize::try_from(word.load(Ordering::Relaxed)).ok()
+        };
+        Some(read(first)?..read(first | 1)?)
     }
 
     /// Makes a new number for a piece that nobody works on: messages with the old one are worth nothing from now on.
@@ -241,16 +308,18 @@ impl Leases {
         }
     }
 
-    /// Ends a lease, once the piece is not out any more or whoever has it is gone. By the holder of the lock.
+    /// Ends a lease, once the piece is not out any more or whoever has it is gone. A piece that is out in this process itself is waited for
+    /// only if `here_too`: its thread may be the caller's. By the holder of the lock.
     pub(super) fn end(
         &self,
         heap: &Heap,
         of: Place,
         entry: u32,
         deadline: Option<Instant>,
-    ) -> Result<End, TimedOut> {
+        here_too: bool,
+    ) -> Result<End, Stays> {
         match self.entry(heap, of, entry) {
-            Some(entry) => self.end_entry(heap, entry, deadline),
+            Some(entry) => self.end_entry(heap, entry, deadline, here_too),
             None => Ok(End::Whole),
         }
     }
@@ -267,7 +336,8 @@ impl Leases {
             let _ = Leases::end_entry_idle(entry, entry.load(Ordering::Acquire));
         }
         for (_, entry) in self.roll.entries(heap, of) {
-            self.end_entry(heap, entry, deadline)?;
+            let ended = self.end_entry(heap, entry, deadline, true);
+            ended.map_err(|_| TimedOut)?;
         }
         Ok(())
     }
@@ -276,7 +346,7 @@ impl Leases {
         loop {
             let end = match state(seen) {
                 _ if seen == 0 => return Some(End::Whole),
-                LENT | BACK => End::Whole,
+                LENDING | LENT | BACK => End::Whole,
                 _ if is_out(seen) => return None,
                 // BROKEN; or nobody of good will wrote this.
                 _ => End::Broken,
@@ -296,14 +366,20 @@ impl Leases {
         heap: &Heap,
         entry: &AtomicU64,
         deadline: Option<Instant>,
-    ) -> Result<End, TimedOut> {
+        here_too: bool,
+    ) -> Result<End, Stays> {
         loop {
             let seen = entry.load(Ordering::Acquire);
             if let Some(end) = Leases::end_entry_idle(entry, seen) {
                 return Ok(end);
             }
             let owner = state(seen);
-            if self.wait(heap, entry, seen, owner, deadline)?
+            let is_here = owner == heap.me().pack() && here().contains(&key(entry, seen >> 32));
+            if is_here && !here_too {
+                return Err(Stays::Here);
+            }
+            let gone = self.wait(heap, entry, seen, owner, deadline);
+            if gone.map_err(|TimedOut| Stays::TimedOut)?
                 // It may have given it back before it died.
                 && entry
                     .compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Relaxed)

@@ -340,3 +340,164 @@ fn a_thousand_pieces() {
         assert_eq!(sum.load(SeqCst), round * 300_000);
     }
 }
+
+#[mp::test]
+fn a_piece_that_came_back_is_not_waited_for() {
+    let (tx, rx) = mp::pipe::<Chunk<u64>>().unwrap();
+    let row = ramp(10);
+    let mut guard = row.lock().unwrap();
+    for piece in guard.chunks(2).unwrap() {
+        tx.send(piece).map_err(|_| ()).unwrap();
+    }
+    let mut piece = rx.recv().unwrap();
+    piece[0] = 5;
+    assert!(guard.reclaim().unwrap_err().is_usage());
+    let timeout = Duration::from_secs(60);
+    assert!(guard.reclaim_timeout(timeout).unwrap_err().is_usage());
+    assert!(guard.chunks(2).unwrap_err().is_usage());
+    let touched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| guard[9]));
+    assert!(touched.is_err());
+    // The other one was only sent, and its lease has ended.
+    assert!(rx.recv().is_err());
+    drop(piece);
+    assert!(guard.reclaim_timeout(timeout).unwrap());
+    assert_eq!(guard[..2], [5, 1]);
+}
+
+#[mp::test]
+fn a_time_out_leaves_the_leases_open() {
+    let row = ramp(10);
+    let (begun, go) = (Event::new().unwrap(), Event::new().unwrap());
+    let mut guard = row.lock().unwrap();
+    let piece = guard.chunks(1).unwrap().remove(0);
+    let child = hold.start(piece, &begun, &go).unwrap();
+    begun.wait().unwrap();
+    assert!(!guard.reclaim_timeout(Duration::from_millis(20)).unwrap());
+    go.set().unwrap();
+    assert!(guard.reclaim_timeout(Duration::from_secs(60)).unwrap());
+    assert_eq!(guard[..2], [77, 78]);
+    child.join().unwrap();
+}
+
+/// What the message of a chunk says.
+type Wire = (Array<u64>, u32, u64);
+
+/// Written as one of them, read as the other.
+enum Swap {
+    Chunk(Chunk<u64>),
+    Wire(Wire),
+}
+
+impl serde::Serialize for Swap {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Swap::Chunk(chunk) => chunk.serialize(to),
+            Swap::Wire(wire) => wire.serialize(to),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Swap {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        serde::Deserialize::deserialize(from).map(Swap::Wire)
+    }
+}
+
+/// Written as numbers, with a range of the forger's choice behind them or not, and read as a chunk.
+enum Forged {
+    Wire(Wire),
+    Ranged(Wire, u64, u64),
+    Chunk(Chunk<u64>),
+}
+
+impl serde::Serialize for Forged {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Forged::Wire(wire) => wire.serialize(to),
+            Forged::Ranged((array, entry, number), from, end) => {
+                (array, entry, number, from, end).serialize(to)
+            }
+            Forged::Chunk(chunk) => chunk.serialize(to),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Forged {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        serde::Deserialize::deserialize(from).map(Forged::Chunk)
+    }
+}
+
+fn wires(guard: &mut mp::ArrayGuard<'_, u64>) -> Vec<Wire> {
+    let (tx, rx) = mp::pipe::<Swap>().unwrap();
+    let pieces = guard.chunks(2).unwrap().into_iter();
+    pieces
+        .map(|piece| {
+            tx.send(Swap::Chunk(piece)).map_err(|_| ()).unwrap();
+            match rx.recv().unwrap() {
+                Swap::Wire(wire) => wire,
+                Swap::Chunk(_) => unreachable!(),
+            }
+        })
+        .collect()
+}
+
+#[mp::test]
+fn a_forged_message_chooses_no_elements() {
+    let row = ramp(10);
+    let mut guard = row.lock().unwrap();
+    let (tx, rx) = mp::pipe::<Forged>().unwrap();
+    // With a range the message is none of a chunk.
+    for (array, entry, number) in wires(&mut guard) {
+        let forged = Forged::Ranged((array, entry, number), 0, 10);
+        tx.send(forged).map_err(|_| ()).unwrap();
+        match rx.recv() {
+            Ok(Forged::Chunk(piece)) => assert_eq!(piece.len(), 5),
+            Ok(_) => unreachable!(),
+            Err(_) => {}
+        }
+    }
+    guard.reclaim().ok();
+    // Without one it is a piece as it was lent, once.
+    let mut taken = Vec::new();
+    for wire in wires(&mut guard) {
+        for first in [true, false] {
+            tx.send(Forged::Wire(wire.clone())).map_err(|_| ()).unwrap();
+            match rx.recv() {
+                Ok(Forged::Chunk(piece)) if first => taken.push(piece),
+                Ok(_) => panic!("taken twice"),
+                Err(error) => assert!(!first, "{error}"),
+            }
+        }
+    }
+    assert_eq!(taken[0].range(), 0..5);
+    assert_eq!(taken[1].range(), 5..10);
+}
+
+#[mp::task]
+fn grab(forged: Forged, mark: u64, met: &mp::Barrier) -> Result<(usize, bool), Failure> {
+    let Forged::Chunk(mut piece) = forged else {
+        return Ok((0, false));
+    };
+    piece.fill(mark);
+    met.wait()?;
+    Ok((piece.len(), piece.iter().all(|x| *x == mark)))
+}
+
+#[mp::test]
+fn forgers_in_two_processes_have_pieces_apart() {
+    let row = ramp(100);
+    let pool = pool(2);
+    let met = mp::Barrier::new(2).unwrap();
+    let mut guard = row.lock().unwrap();
+    let calls: Vec<_> = (1..)
+        .zip(wires(&mut guard))
+        .map(|(mark, wire)| {
+            pool.apply_async(grab, (Forged::Wire(wire), mark, &met))
+                .unwrap()
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.get().unwrap(), (50, true));
+    }
+}

@@ -198,7 +198,7 @@ impl Drop for Lent {
 fn work(heap: &'static Heap, lent: &Lent, arm: &dyn Fn()) {
     let row = lent.row.seen_in(heap);
     arm();
-    let mut piece = Chunk::arrive(row, lent.lease, PIECE).unwrap();
+    let mut piece = Chunk::arrive(row, lent.lease).unwrap();
     piece.fill(2);
 }
 
@@ -217,7 +217,7 @@ fn check_piece(mut lent: Lent, ended: bool) {
     assert!(guard[..10].iter().chain(&guard[20..]).all(|x| *x == 1));
     // The lease is over, whatever became of it.
     let row = lent.row.clone();
-    assert!(Chunk::arrive(row, lent.lease, PIECE).is_err());
+    assert!(Chunk::arrive(row, lent.lease).is_err());
     lent.guard = None;
     assert!(lent.row.lock().is_ok());
 }
@@ -237,7 +237,7 @@ fn who_waits_for_a_piece_goes_on() {
         || lent(heap),
         |heap, lent, arm| {
             let row = lent.row.seen_in(heap);
-            let mut piece = Chunk::arrive(row, lent.lease, PIECE).unwrap();
+            let mut piece = Chunk::arrive(row, lent.lease).unwrap();
             piece.fill(2);
             while !lent.row.leases().is_awaited() {
                 std::thread::yield_now();
