@@ -5,11 +5,12 @@
 //! decoded after the lock has been given back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use super::core::{CLASS, Core, Spot};
 use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
+use super::put;
 use super::takers::{self, Taker};
 use crate::channel::error::closed;
 use crate::channel::message::{Long, Named};
@@ -76,7 +77,8 @@ pub(super) fn get<R>(
         }
         match deadline {
             None if !core.is_closed() => return Ok(None),
-            None if core.len() == 0 => return Err(at_end()),
+            None if is_at_end(queue, None) => return Err(at_end()),
+            None if core.len() == 0 => return Ok(None),
             Some(deadline) if !wait(queue, &local.pace, deadline, || false)? => return Ok(None),
             _ => {}
         }
@@ -100,8 +102,7 @@ pub(super) fn wait(
         if more() {
             return Ok(true);
         }
-        // In this order: what was put before it was closed is seen.
-        if core.is_closed() && empty() {
+        if is_at_end(queue, Some(deadline)) {
             return Err(at_end());
         }
         if is_over(deadline) {
@@ -123,6 +124,21 @@ pub(super) fn wait(
             _ => {}
         }
     }
+}
+
+/// Whether it is closed, and nothing is in it or still comes: who was at it when it was closed has come to its end. Waits for
+/// that as for a lock.
+pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> bool {
+    let core: &Core = queue.body();
+    if !core.is_closed() {
+        return false;
+    }
+    // Whoever takes the lock from here on finds the queue closed.
+    fence(Ordering::SeqCst);
+    if core.put.lock.owner().is_some() && put::lock_repaired(queue, deadline).is_none() {
+        return false;
+    }
+    core.len() == 0
 }
 
 /// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.

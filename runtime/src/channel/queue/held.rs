@@ -11,7 +11,7 @@
 //! | kill behind | then |
 //! |---|---|
 //! | the holder in the stamp, not entered | it is still the next in the ring, and taken from there |
-//! | the entry, not committed | the next getter finds `pending` at the item, and clears the entry |
+//! | the entry, not committed | it is still the next in the ring, and taken from there; the next getter clears the entry, which is of an item not below the number of the getting end |
 //! | the commit | it is held by a dead process |
 //! | the block made the own process's (`done`) | it was done: the block goes with the process, the entry leads nowhere |
 
@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use super::core::Core;
 use super::ends::{Local, wake_after};
-use super::get::{find, locked, move_on, wait};
+use super::get::{at_end, find, is_at_end, locked, move_on, wait};
 use crate::channel::message::Named;
 use crate::channel::ring::{Sort, broken};
 use crate::channel::sleep::Sleep;
@@ -72,7 +72,7 @@ pub(super) fn get(
             return Ok(None);
         };
         // What comes back comes first: it is the oldest.
-        let taken = match take_over(queue, core) {
+        let taken = match take_over(queue, core, count) {
             Some(item) => Ok(Some(item)),
             None => take(queue, core, local, count),
         };
@@ -85,8 +85,8 @@ pub(super) fn get(
             continue;
         }
         match deadline {
-            None if !core.is_closed() => return Ok(None),
-            None => return Err(super::get::at_end()),
+            None if is_at_end(queue, None) => return Err(at_end()),
+            None => return Ok(None),
             Some(deadline) => {
                 if !wait(queue, &local.pace, deadline, || has_orphans(queue, core))? {
                     return Ok(None);
@@ -186,12 +186,19 @@ pub(super) fn has_orphans(queue: &Handle, core: &Core) -> bool {
 }
 
 /// Takes what a dead process holds, where that comes back; by who has the lock.
-fn take_over(queue: &Handle, core: &Core) -> Option<Item> {
+///
+/// What is entered and not committed is still in the ring, where it is taken from; only the entry goes.
+fn take_over(queue: &Handle, core: &Core, count: u32) -> Option<Item> {
     if core.on_death.load(Ordering::Relaxed) != RETURN {
         return None;
     }
     let heap = queue.heap();
-    entries(queue, core).find_map(|(at, _, _, named)| {
+    let next = core.get.spot(count).number;
+    entries(queue, core).find_map(|(at, word, entry, named)| {
+        if named.number >= next {
+            let _ = word.compare_exchange(entry, 0, Ordering::AcqRel, Ordering::Relaxed);
+            return None;
+        }
         let before = named.holder(heap);
         if !is_gone(heap, before.0, true) || !named.take_from(heap, before) {
             return None;
@@ -210,6 +217,12 @@ pub(super) fn done(queue: &Handle, item: &Item) {
     let core: &Core = queue.body();
     let (heap, place) = (queue.heap(), queue.place());
     let offset = item.named.offset();
+    // Nobody takes over what a living process holds; but what is freed here must be this message.
+    if !item.named.is_there(heap, place.id)
+        || item.named.holder(heap) != (heap.me().pack(), item.times)
+    {
+        return;
+    }
     if heap.give(offset, heap.me()).is_err() {
         return;
     }

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use super::core::{Core, LINK, Spot, next_class, ring_bytes};
 use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
+use crate::channel::atomic::fence_after_rmw;
 use crate::channel::error::{Refused, closed};
 use crate::channel::message::{Long, Message, Named, Stamp, put_at};
 use crate::channel::pace::Pace;
@@ -75,12 +76,17 @@ pub(super) fn put<T: Message>(
         if core.is_closed() {
             return Err(is_closed().into());
         }
-        let Some(locked) = lock(&core.put, queue.heap(), deadline) else {
+        let Some(locked) = lock_repaired(queue, deadline) else {
             return Err(Refused::Full);
         };
+        // Once more: a getter that finds it closed, and then nobody at this lock, takes the queue for ended.
+        fence_after_rmw();
+        if core.is_closed() {
+            return Err(is_closed().into());
+        }
         let count = core.put.count().load(Ordering::Relaxed);
         if has_room(core, count, load.bytes()) {
-            let done = put_locked(queue, local, &locked, count, &load);
+            let done = put_locked(queue, local, count, &load);
             drop(locked);
             done?;
             wake_after(&core.put, count);
@@ -95,6 +101,21 @@ pub(super) fn put<T: Message>(
             Some(deadline) => wait(queue, &local.pace, load.bytes(), deadline)?,
         }
     }
+}
+
+/// Takes the lock of the putting end, as [`lock`]; what a putter left that was killed with it is put right.
+#[inline]
+pub(super) fn lock_repaired(
+    queue: &Handle,
+    deadline: Option<Option<Instant>>,
+) -> Option<Locked<'_>> {
+    let core: &Core = queue.body();
+    let locked = lock(&core.put, queue.heap(), deadline)?;
+    if locked.from_dead {
+        let count = core.put.count().load(Ordering::Relaxed);
+        repair(queue, core, core.put.spot(count));
+    }
+    Some(locked)
 }
 
 /// Whether one more item is allowed, by who holds the lock.
@@ -139,12 +160,7 @@ fn seems_to_have_room(core: &Core, bytes: u64) -> bool {
 
 /// Waits until there seems to be room.
 #[cold]
-fn wait(
-    queue: &Handle,
-    pace: &Pace,
-    bytes: u64,
-    deadline: Option<Instant>,
-) -> Result<(), Refused> {
+fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> Result<(), Refused> {
     let core: &Core = queue.body();
     loop {
         if pace.poll(|| seems_to_have_room(core, bytes) || core.is_closed()) {
@@ -169,15 +185,11 @@ fn wait(
 fn put_locked<T: Message>(
     queue: &Handle,
     local: &Local,
-    locked: &Locked<'_>,
     count: u32,
     load: &Load<'_, T>,
 ) -> Result<(), Error> {
     let core: &Core = queue.body();
     let mut spot = core.put.spot(count);
-    if locked.from_dead {
-        repair(queue, core, spot);
-    }
     let mut ring = core.ring_at(queue.heap(), queue.place(), spot.ring, &local.ring)?;
     let place = match find_place(core, &ring, spot, load.units())? {
         Some(place) => place,
