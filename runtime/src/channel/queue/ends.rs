@@ -134,6 +134,7 @@ pub(super) fn fall_asleep(
         // It had moved the count before it died, and come to wake nobody.
         return None;
     }
+    sleep.on_changes(queue.heap(), queue.place());
     let alone = Arc::strong_count(queue.held()) == 1;
     Some(sleep.on_others(queue.heap(), queue.place(), alone, deadline))
 }
