@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, End};
+use super::{get, put};
 use crate::channel::atomic::fence_after_rmw;
 use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep};
@@ -129,9 +130,13 @@ pub(super) fn fall_asleep(
     sleep.on(&core.closed.0, 0);
     if let Some(owner) = end.lock.owner().and_then(SlotId::unpack)
         && !sleep.on_life(queue.heap(), owner, deadline)
-        && end.count().load(Ordering::Acquire) != count
     {
-        // It had moved the count before it died, and come to wake nobody.
+        // It died with the lock: whatever it was about is put right, and the lock is free for all who come to sleep.
+        if std::ptr::eq(end, &core.put) {
+            drop(put::lock_repaired(queue, None));
+        } else {
+            drop(get::lock_repaired(queue, None));
+        }
         return None;
     }
     sleep.on_changes(queue.heap(), queue.place());

@@ -18,7 +18,7 @@ use crate::channel::pace::Pace;
 use crate::channel::ring::{Record, Ring, Sort, broken};
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Result};
-use crate::heap::Handle;
+use crate::heap::{Handle, Life, SlotId};
 use crate::sys::points::stored;
 
 /// What was taken.
@@ -63,7 +63,7 @@ pub(super) fn get<R>(
         let empty =
             core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
         if !empty {
-            let Some(locked) = lock(&core.get, queue.heap(), deadline) else {
+            let Some(locked) = lock_repaired(queue, deadline) else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
@@ -266,13 +266,54 @@ fn take<R>(
     }
 }
 
+/// Takes the lock of the getting end, as [`lock`]; what a getter had taken that was killed with it is skipped.
+#[inline]
+pub(super) fn lock_repaired(
+    queue: &Handle,
+    deadline: Option<Option<Instant>>,
+) -> Option<Locked<'_>> {
+    let core: &Core = queue.body();
+    let locked = lock(&core.get, queue.heap(), deadline)?;
+    if locked.from_dead {
+        skip_taken(queue, core);
+    }
+    Some(locked)
+}
+
+/// Moves on behind an item whose block somebody took that was killed before it could say so: its `taking` says so still.
+#[cold]
+fn skip_taken(queue: &Handle, core: &Core) {
+    let count = core.get.count().load(Ordering::Relaxed);
+    let Ok(Some(next)) = find(queue, &Local::new(), count) else {
+        return;
+    };
+    if next.record.sort == Sort::Block
+        && let Ok(named) = next.record.words().map(Named::of)
+        && (named.number != next.spot.number || !named.is_there(queue.heap(), queue.place().id))
+    {
+        move_on(queue, core, count, &next, named.bytes);
+        wake_after(&core.get, count);
+    }
+}
+
+/// How many items are in it: exact at one moment of the call. What somebody had taken that was killed with the lock is not.
+pub(super) fn len(queue: &Handle) -> usize {
+    let core: &Core = queue.body();
+    if let Some(owner) = core.get.lock.owner().and_then(SlotId::unpack)
+        && !matches!(queue.heap().processes().life(owner), Life::Alive(..))
+    {
+        drop(lock_repaired(queue, None));
+    }
+    core.len()
+}
+
 /// What is needed of the lock in other files.
 pub(super) fn locked<'q>(
     queue: &'q Handle,
     deadline: Option<Option<Instant>>,
 ) -> Option<(Locked<'q>, u32)> {
     let core: &Core = queue.body();
-    let locked = lock(&core.get, queue.heap(), deadline)?;
+    let locked = lock_repaired(queue, deadline)?;
     let count = core.get.count().load(Ordering::Relaxed);
     Some((locked, count))
 }

@@ -250,7 +250,7 @@ impl<T: Message> JoinableQueue<T> {
 
     /// How many items nobody has taken yet, exact at one moment of the call.
     pub fn len(&self) -> usize {
-        self.core().len()
+        get::len(&self.queue)
     }
 
     /// Whether all items were taken, exact at one moment of the call.

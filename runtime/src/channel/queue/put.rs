@@ -10,7 +10,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::core::{Core, LINK, Spot, next_class, ring_bytes};
+use super::core::{CLASS, Core, LINK, Spot, next_class, ring_bytes};
 use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
 use crate::channel::atomic::fence_after_rmw;
 use crate::channel::error::{Refused, closed};
@@ -113,7 +113,9 @@ pub(super) fn lock_repaired(
     let locked = lock(&core.put, queue.heap(), deadline)?;
     if locked.from_dead {
         let count = core.put.count().load(Ordering::Relaxed);
-        repair(queue, core, core.put.spot(count));
+        let spot = core.put.spot(count);
+        repair(queue, core, spot);
+        free_unlinked(queue, core, spot);
     }
     Some(locked)
 }
@@ -277,8 +279,12 @@ fn grow(queue: &Handle, local: &Local, ring: &Ring, spot: &mut Spot) -> Result<R
     let (heap, place) = (queue.heap(), queue.place());
     let core: &Core = queue.body();
     let class = next_class(spot.ring);
+    // Of a put that failed behind this.
+    free_unlinked(queue, core, *spot);
     let annex = heap.make_annex(place, ring_bytes(class), |_| {})?;
     let next = annex.offset | class;
+    core.growing.store(next, Ordering::Release);
+    stored("queue: growing");
     let fresh = core.ring_at(heap, place, next, &local.ring)?;
     let link = Place {
         at: spot.at,
@@ -292,6 +298,18 @@ fn grow(queue: &Handle, local: &Local, ring: &Ring, spot: &mut Spot) -> Result<R
     spot.ring = next;
     spot.at = 0;
     Ok(fresh)
+}
+
+/// Frees a ring that was made for a put that did not come to its commit, by who holds the lock.
+#[cold]
+fn free_unlinked(queue: &Handle, core: &Core, spot: Spot) {
+    let ring = core.growing.load(Ordering::Acquire);
+    if ring != 0 && ring != spot.ring {
+        // In this order: freed once at most.
+        core.growing.store(0, Ordering::Release);
+        stored("queue: not growing");
+        let _ = queue.heap().free_annex(queue.place(), ring & !CLASS);
+    }
 }
 
 /// The last holder of the lock was killed: a block that it had given to the session, and not counted, is freed.
