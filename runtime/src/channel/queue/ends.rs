@@ -1,7 +1,7 @@
 //! The two ends of a queue: taking their locks, moving their counts, sleeping until they move. Relies on `core`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, End};
@@ -16,13 +16,17 @@ use crate::sys::points::stored;
 
 /// How long somebody who does not want to wait waits for the lock of an end, which is held for a moment only, unless its
 /// holder is stopped.
-const MOMENT: Duration = Duration::from_millis(10);
+pub(super) const MOMENT: Duration = Duration::from_millis(10);
 
 /// What a handle keeps of an end for itself.
 pub(super) struct Local {
     pub(super) pace: Pace,
     /// The ring that was looked up last.
     pub(super) ring: AtomicU64,
+    /// Of a joinable queue: how many had died when nothing of the dead was found, and 1.
+    pub(super) deaths: AtomicU64,
+    /// Of a joinable queue: where an entry was taken last; a hint.
+    pub(super) entry: AtomicU32,
 }
 
 impl Local {
@@ -30,6 +34,8 @@ impl Local {
         Local {
             pace: Pace::new(),
             ring: AtomicU64::new(0),
+            deaths: AtomicU64::new(0),
+            entry: AtomicU32::new(0),
         }
     }
 }

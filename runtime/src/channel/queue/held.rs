@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 use super::core::Core;
-use super::ends::{Local, wake_after};
+use super::ends::{Local, MOMENT, wake_after};
 use super::get::{at_end, find, is_at_end, locked, move_on, wait};
 use crate::channel::message::Named;
 use crate::channel::ring::{Sort, broken};
@@ -72,9 +72,21 @@ pub(super) fn get(
             return Ok(None);
         };
         // What comes back comes first: it is the oldest.
-        let taken = match take_over(queue, core, count) {
+        let until = deadline.unwrap_or_else(soon);
+        // All that is held is looked through only after a death, or where there is nothing else to take.
+        let deaths = u64::from(queue.heap().deaths(queue.place())) + 1;
+        let looks = local.deaths.load(Ordering::Relaxed) != deaths || core.len() == 0;
+        let back = looks
+            .then(|| take_over(queue, core, count, until))
+            .flatten();
+        let taken = match back {
             Some(item) => Ok(Some(item)),
-            None => take(queue, core, local, count),
+            None => {
+                if looks {
+                    local.deaths.store(deaths, Ordering::Relaxed);
+                }
+                take(queue, core, local, count)
+            }
         };
         drop(lock);
         wake_after(&core.get, count);
@@ -88,7 +100,9 @@ pub(super) fn get(
             None if is_at_end(queue, None) => return Err(at_end()),
             None => return Ok(None),
             Some(deadline) => {
-                if !wait(queue, &local.pace, deadline, || has_orphans(queue, core))? {
+                if !wait(queue, &local.pace, deadline, || {
+                    has_orphans(queue, core, deadline)
+                })? {
                     return Ok(None);
                 }
             }
@@ -122,7 +136,9 @@ fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option
         return Err(broken("an item that two processes take at once"));
     }
     stored("queue: holder");
-    let at = core.held.claim(heap, place, entry, 0)?;
+    let from = local.entry.load(Ordering::Relaxed);
+    let at = core.held.claim(heap, place, entry, from)?;
+    local.entry.store(at, Ordering::Relaxed);
     move_on(queue, core, count, &next, named.bytes);
     Ok(Some(Item {
         named,
@@ -160,7 +176,13 @@ fn entries<'q>(
         })
 }
 
-fn is_gone(heap: &Heap, holder: u32, wait: bool) -> bool {
+/// For who does not want to wait: the last threads of a dying process are gone in a moment.
+pub(super) fn soon() -> Option<Instant> {
+    Some(Instant::now() + MOMENT)
+}
+
+/// Whether a holder is dead and gone; one that is dying is waited for until then, if at all.
+fn is_gone(heap: &Heap, holder: u32, until: Option<Option<Instant>>) -> bool {
     let Some(process) = SlotId::unpack(holder) else {
         return false;
     };
@@ -171,24 +193,25 @@ fn is_gone(heap: &Heap, holder: u32, wait: bool) -> bool {
         Life::Alive(..) => false,
         Life::Dying(word) => {
             futex::wake_all(word);
-            wait && wait_gone(heap, process, None)
+            until.is_some_and(|until| wait_gone(heap, process, until))
         }
         Life::Gone => true,
     }
 }
 
-pub(super) fn has_orphans(queue: &Handle, core: &Core) -> bool {
+/// Whether something comes back; waits for the dying until the deadline at most.
+pub(super) fn has_orphans(queue: &Handle, core: &Core, deadline: Option<Instant>) -> bool {
     core.on_death.load(Ordering::Relaxed) == RETURN
         && entries(queue, core).any(|(.., named)| {
             let heap = queue.heap();
-            is_gone(heap, named.holder(heap).0, true)
+            is_gone(heap, named.holder(heap).0, Some(deadline))
         })
 }
 
 /// Takes what a dead process holds, where that comes back; by who has the lock.
 ///
 /// What is entered and not committed is still in the ring, where it is taken from; only the entry goes.
-fn take_over(queue: &Handle, core: &Core, count: u32) -> Option<Item> {
+fn take_over(queue: &Handle, core: &Core, count: u32, until: Option<Instant>) -> Option<Item> {
     if core.on_death.load(Ordering::Relaxed) != RETURN {
         return None;
     }
@@ -200,7 +223,7 @@ fn take_over(queue: &Handle, core: &Core, count: u32) -> Option<Item> {
             return None;
         }
         let before = named.holder(heap);
-        if !is_gone(heap, before.0, true) || !named.take_from(heap, before) {
+        if !is_gone(heap, before.0, Some(until)) || !named.take_from(heap, before) {
             return None;
         }
         stored("queue: holder");
@@ -241,7 +264,8 @@ pub(super) fn done(queue: &Handle, item: &Item) {
 }
 
 /// How many items were put and not done: those in the queue and those that are held.
-pub(super) fn unfinished(queue: &Handle) -> usize {
+/// Waits for the dying until the deadline at most.
+pub(super) fn unfinished(queue: &Handle, deadline: Option<Instant>) -> usize {
     let core: &Core = queue.body();
     // In this order: what is taken in between is counted twice, not never.
     let waiting = core.len();
@@ -249,7 +273,7 @@ pub(super) fn unfinished(queue: &Handle) -> usize {
     let heap = queue.heap();
     let reports = core.on_death.load(Ordering::Relaxed) == REPORT;
     let held = entries(queue, core)
-        .filter(|(.., named)| !(reports && is_gone(heap, named.holder(heap).0, true)))
+        .filter(|(.., named)| !(reports && is_gone(heap, named.holder(heap).0, Some(deadline))))
         .count();
     waiting + held
 }
@@ -260,7 +284,7 @@ pub(super) fn lost(queue: &Handle) -> Vec<(u64, u32)> {
     let heap = queue.heap();
     entries(queue, core)
         .map(|(.., named)| (named.number, named.holder(heap).0))
-        .filter(|(_, holder)| is_gone(heap, *holder, false))
+        .filter(|(_, holder)| is_gone(heap, *holder, None))
         .collect()
 }
 
