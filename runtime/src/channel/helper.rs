@@ -5,6 +5,7 @@
 //! is forgotten; the future looks again, and registers again if it was for nothing. It ends with the process.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -39,18 +40,24 @@ impl Helper {
             let mut all = Sleep::new();
             all.on_own(&self.news, self.news.load(Ordering::Acquire));
             let mut woken = Vec::new();
-            self.list().sleepers.retain(|_, (sleep, waker)| {
-                let changed = sleep.has_changed() || slept && sleep.looks_again();
-                if changed {
-                    woken.push(waker.clone());
-                } else {
-                    all.on_all(sleep);
+            {
+                let mut list = self.list();
+                let mut changed = Vec::new();
+                for (number, (sleep, _)) in &list.sleepers {
+                    if sleep.has_changed() || slept && sleep.looks_again() {
+                        changed.push(*number);
+                    } else {
+                        all.on_all(sleep);
+                    }
                 }
-                !changed
-            });
+                // Moved out, not cloned or dropped here: that is the user's code.
+                woken.extend(changed.iter().filter_map(|at| list.sleepers.remove(at)));
+            }
             slept = woken.is_empty();
-            // The user's code: not under the lock.
-            woken.into_iter().for_each(Waker::wake);
+            for (_, waker) in woken {
+                // Somebody's waker that panics is nobody else's trouble; the panic has been reported by its hook.
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
             if slept {
                 all.sleep(None);
             }

@@ -104,6 +104,14 @@ impl Sleep {
         self.on_others(heap, place, false, deadline)
     }
 
+    /// A change of who holds an object: somebody lets go of it, or takes a hold and has a life to be slept on as well. Look at
+    /// the parties after this.
+    pub(crate) fn on_changes(&mut self, heap: &Heap, place: Place) {
+        if let Some((word, seen)) = heap.watch(place) {
+            self.on(word, seen);
+        }
+    }
+
     /// The same, of all others where `alone` says that nobody in this process but the caller can do anything with it; then
     /// nobody is left only if there ever was anybody.
     pub(crate) fn on_others(

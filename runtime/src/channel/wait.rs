@@ -51,7 +51,8 @@ pub trait Source {
 /// has passed. `None` waits for ever. As Python's `multiprocessing.connection.wait`.
 ///
 /// Ready means that a call will not wait, as long as nobody else takes what is there. An idle wait costs no time of the
-/// processor, and ends when somebody dies whose death makes something ready.
+/// processor, and ends when somebody dies whose death makes something ready. Of no things at all none is ever ready: then it
+/// gives none at once, without a time-out too.
 ///
 /// # Errors
 /// The system has no thread or descriptor for a wait with descriptors among the things (`is_system`).
@@ -74,6 +75,9 @@ pub trait Source {
 /// }
 /// ```
 pub fn wait(things: &[&dyn Waitable], timeout: Option<Duration>) -> Result<Vec<usize>> {
+    if things.is_empty() && timeout.is_none() {
+        return Ok(Vec::new());
+    }
     let deadline = timeout.and_then(deadline_in);
     let ready = || -> Vec<usize> {
         let all = things.iter().enumerate();

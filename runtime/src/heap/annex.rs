@@ -4,7 +4,7 @@
 //! one, and ends with its object at the latest, whoever was killed when; whoever makes or frees one holds the object meanwhile.
 
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::object::{self, Object, Party, Place};
 use super::tail::{self, Tail};
@@ -84,6 +84,16 @@ impl Heap {
     pub(crate) fn free_annex(&self, of: Place, offset: u64) -> Result<(), Error> {
         self.annex_of(of, offset)?;
         self.allocator.free(offset)
+    }
+
+    /// What to sleep on until the parties of the object change, and what it holds now; look at them after this.
+    pub(crate) fn watch(&self, place: Place) -> Option<(&AtomicU32, u32)> {
+        Some(Object::with_id(self, place).ok()?.watch())
+    }
+
+    /// Changes when a process that held the object is buried, and at other times.
+    pub(crate) fn deaths(&self, place: Place) -> u32 {
+        Object::with_id(self, place).map_or(0, |object| object.deaths())
     }
 
     /// Who holds the object, and how many holds were ever taken. `None` when it is gone.

@@ -11,6 +11,7 @@
 //! | 0 | nobody | |
 //! | `PROCESS` and a packed slot | a process: one or more handles in it | that process, or who buries it |
 //! | the offset of a block | a message in that block, whose tail names object and entry | whoever frees the block |
+//! | either with `LEAVING` | no party any more, who is just being told to those who watch | as before |
 //!
 //! **Taking a hold** needs somebody who holds the object until it is done (the lender): the maker, the message that is
 //! being decoded, the process that encodes. Then: claim an entry, count it in `acquired`.
@@ -32,6 +33,7 @@ use super::tail::{self, Tail};
 use super::undertaker::Undertaker;
 use super::{Heap, ROOT, SlotId};
 use crate::error::{self, Error};
+use crate::sys::futex::{self, Change};
 use crate::sys::points::stored;
 
 /// What an object is.
@@ -126,7 +128,11 @@ pub(super) struct Head {
     /// Where a holder was seen last, and where an entry was taken last; hints.
     seen: AtomicU32,
     taken: AtomicU32,
-    spare: [AtomicU64; 2],
+    /// Changes when a process that held it was buried, and where `watched` says so when a hold is taken or given back.
+    parties: AtomicU32,
+    /// The count of `parties` at which somebody sleeps, and 1; only forward.
+    watched: AtomicU32,
+    spare: AtomicU64,
     /// Holds taken so far.
     acquired: AtomicU64,
     holders: Roll<HOLDERS>,
@@ -141,6 +147,8 @@ const DYING: u64 = 2;
 const STATE_BITS: u32 = 2;
 /// In an entry: the rest is the packed slot of a process.
 const PROCESS: u64 = 1 << 63;
+/// In an entry: no party any more, but not yet done with the object.
+const LEAVING: u64 = 1 << 62;
 
 fn live(id: u64) -> u64 {
     id << STATE_BITS | LIVE
@@ -316,6 +324,48 @@ impl<'h> Object<'h> {
         if self.head.taken.load(Ordering::Relaxed) != entry {
             self.head.taken.store(entry, Ordering::Relaxed);
         }
+        self.tell(false);
+    }
+
+    /// Tells those who watch that there is another party, or one less; by somebody whose entry keeps the object. `always` changes
+    /// the word even if nobody watches.
+    fn tell(&self, always: bool) {
+        let (parties, watched) = (&self.head.parties, &self.head.watched);
+        fence(Ordering::SeqCst);
+        let count = parties.load(Ordering::SeqCst);
+        if watched.load(Ordering::SeqCst) == count.wrapping_add(1) {
+            futex::change_and_wake(parties, Change::Add(1));
+        } else if always {
+            let count = parties.fetch_add(1, Ordering::SeqCst);
+            if watched.load(Ordering::SeqCst) == count.wrapping_add(1) {
+                futex::wake_all(parties);
+            }
+        }
+    }
+
+    /// The word that is changed and woken from now on when the parties change, and what it holds. Look at them after this.
+    pub(super) fn watch(&self) -> (&'h AtomicU32, u32) {
+        let (parties, watched) = (&self.head.parties, &self.head.watched);
+        loop {
+            let said = watched.load(Ordering::SeqCst);
+            let seen = parties.load(Ordering::SeqCst);
+            // What stands there is of a count that is over: it is never ahead.
+            let mine = seen.wrapping_add(1);
+            if said == mine
+                || watched
+                    .compare_exchange(said, mine, Ordering::SeqCst, Ordering::Relaxed)
+                    .is_ok()
+            {
+                stored("watched");
+                fence(Ordering::SeqCst);
+                return (parties, seen);
+            }
+        }
+    }
+
+    /// Changes with every process that held it and was buried.
+    pub(super) fn deaths(&self) -> u32 {
+        self.head.parties.load(Ordering::Acquire)
     }
 
     /// Whether `word` has the hold in `entry`.
@@ -327,20 +377,31 @@ impl<'h> Object<'h> {
     /// Gives the hold in `entry` back if `word` has it; whether it had.
     pub(super) fn let_go(&self, entry: u32, word: u64) -> bool {
         let entry = self.head.holders.get(self.heap, self.place, entry);
-        let given = entry.is_some_and(|entry| {
-            entry
-                .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-        });
+        let given = entry.is_some_and(|entry| self.leave(entry, word, false));
         stored("let go");
         given
+    }
+
+    /// In two steps: others are told while the entry still keeps the object. Goes on where one was killed between them.
+    fn leave(&self, entry: &AtomicU64, word: u64, always: bool) -> bool {
+        let change = |from, to| {
+            entry
+                .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        };
+        if !change(word, word | LEAVING) && entry.load(Ordering::Acquire) != word | LEAVING {
+            return false;
+        }
+        stored("leaving");
+        self.tell(always);
+        change(word | LEAVING, 0)
     }
 
     /// Gives back all holds of a process that is gone.
     pub(super) fn let_go_all(&self, word: u64) {
         for (_, entry) in self.head.holders.entries(self.heap, self.place) {
-            if entry.load(Ordering::Acquire) == word {
-                let _ = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+            if entry.load(Ordering::Acquire) & !LEAVING == word {
+                self.leave(entry, word, true);
             }
         }
     }
@@ -349,6 +410,7 @@ impl<'h> Object<'h> {
     pub(super) fn parties(&self) -> (Vec<Party>, u64) {
         let party = |(_, entry): (u32, &AtomicU64)| match entry.load(Ordering::Acquire) {
             0 => None,
+            word if word & LEAVING != 0 => None,
             word if word & PROCESS != 0 => {
                 SlotId::unpack((word & !PROCESS) as u32).map(Party::Process)
             }

@@ -12,6 +12,7 @@
 //! | `seen` of `put` | who holds `put.lock`: where the other end was seen last, so that its line is fetched rarely |
 //! | `pending` of `get` | who holds `get.lock`: whose attempt at which item comes next |
 //! | `waits` of an end | who is about to sleep for its other end: the count at which it sleeps |
+//! | `growing` | who holds `put.lock`: a ring that is made and not linked by a commit yet is freed by the next putter |
 //! | `closed` | 1, once |
 //!
 //! **One store.** A count is 32 bits, so that it can be slept on, and changed and woken in one system call. Where its end
@@ -154,6 +155,8 @@ pub(super) struct Core {
     pub(super) joinable: AtomicU32,
     /// What becomes of what a dead getter holds.
     pub(super) on_death: AtomicU32,
+    /// The ring that was linked last, or is about to be; by who holds `put.lock`.
+    pub(super) growing: AtomicU64,
     pub(super) closed: Line<AtomicU32>,
     /// For a joinable queue: changes when an item is done, and whether somebody sleeps on that.
     pub(super) done: Line<[AtomicU32; 2]>,

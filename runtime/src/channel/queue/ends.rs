@@ -1,10 +1,11 @@
 //! The two ends of a queue: taking their locks, moving their counts, sleeping until they move. Relies on `core`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::core::{Core, End};
+use super::{get, put};
 use crate::channel::atomic::fence_after_rmw;
 use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep};
@@ -15,13 +16,17 @@ use crate::sys::points::stored;
 
 /// How long somebody who does not want to wait waits for the lock of an end, which is held for a moment only, unless its
 /// holder is stopped.
-const MOMENT: Duration = Duration::from_millis(10);
+pub(super) const MOMENT: Duration = Duration::from_millis(10);
 
 /// What a handle keeps of an end for itself.
 pub(super) struct Local {
     pub(super) pace: Pace,
     /// The ring that was looked up last.
     pub(super) ring: AtomicU64,
+    /// Of a joinable queue: how many had died when nothing of the dead was found, and 1.
+    pub(super) deaths: AtomicU64,
+    /// Of a joinable queue: where an entry was taken last; a hint.
+    pub(super) entry: AtomicU32,
 }
 
 impl Local {
@@ -29,6 +34,8 @@ impl Local {
         Local {
             pace: Pace::new(),
             ring: AtomicU64::new(0),
+            deaths: AtomicU64::new(0),
+            entry: AtomicU32::new(0),
         }
     }
 }
@@ -129,11 +136,16 @@ pub(super) fn fall_asleep(
     sleep.on(&core.closed.0, 0);
     if let Some(owner) = end.lock.owner().and_then(SlotId::unpack)
         && !sleep.on_life(queue.heap(), owner, deadline)
-        && end.count().load(Ordering::Acquire) != count
     {
-        // It had moved the count before it died, and come to wake nobody.
+        // It died with the lock: whatever it was about is put right, and the lock is free for all who come to sleep.
+        if std::ptr::eq(end, &core.put) {
+            drop(put::lock_repaired(queue, None));
+        } else {
+            drop(get::lock_repaired(queue, None));
+        }
         return None;
     }
+    sleep.on_changes(queue.heap(), queue.place());
     let alone = Arc::strong_count(queue.held()) == 1;
     Some(sleep.on_others(queue.heap(), queue.place(), alone, deadline))
 }

@@ -5,11 +5,12 @@
 //! decoded after the lock has been given back.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use super::core::{CLASS, Core, Spot};
 use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
+use super::put;
 use super::takers::{self, Taker};
 use crate::channel::error::closed;
 use crate::channel::message::{Long, Named};
@@ -17,7 +18,7 @@ use crate::channel::pace::Pace;
 use crate::channel::ring::{Record, Ring, Sort, broken};
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Result};
-use crate::heap::Handle;
+use crate::heap::{Handle, Life, SlotId};
 use crate::sys::points::stored;
 
 /// What was taken.
@@ -62,7 +63,7 @@ pub(super) fn get<R>(
         let empty =
             core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
         if !empty {
-            let Some(locked) = lock(&core.get, queue.heap(), deadline) else {
+            let Some(locked) = lock_repaired(queue, deadline) else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
@@ -76,7 +77,8 @@ pub(super) fn get<R>(
         }
         match deadline {
             None if !core.is_closed() => return Ok(None),
-            None if core.len() == 0 => return Err(at_end()),
+            None if is_at_end(queue, None) => return Err(at_end()),
+            None if core.len() == 0 => return Ok(None),
             Some(deadline) if !wait(queue, &local.pace, deadline, || false)? => return Ok(None),
             _ => {}
         }
@@ -100,8 +102,7 @@ pub(super) fn wait(
         if more() {
             return Ok(true);
         }
-        // In this order: what was put before it was closed is seen.
-        if core.is_closed() && empty() {
+        if is_at_end(queue, Some(deadline)) {
             return Err(at_end());
         }
         if is_over(deadline) {
@@ -123,6 +124,21 @@ pub(super) fn wait(
             _ => {}
         }
     }
+}
+
+/// Whether it is closed, and nothing is in it or still comes: who was at it when it was closed has come to its end. Waits for
+/// that as for a lock.
+pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> bool {
+    let core: &Core = queue.body();
+    if !core.is_closed() {
+        return false;
+    }
+    // Whoever takes the lock from here on finds the queue closed.
+    fence(Ordering::SeqCst);
+    if core.put.lock.owner().is_some() && put::lock_repaired(queue, deadline).is_none() {
+        return false;
+    }
+    core.len() == 0
 }
 
 /// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.
@@ -250,13 +266,54 @@ fn take<R>(
     }
 }
 
+/// Takes the lock of the getting end, as [`lock`]; what a getter had taken that was killed with it is skipped.
+#[inline]
+pub(super) fn lock_repaired(
+    queue: &Handle,
+    deadline: Option<Option<Instant>>,
+) -> Option<Locked<'_>> {
+    let core: &Core = queue.body();
+    let locked = lock(&core.get, queue.heap(), deadline)?;
+    if locked.from_dead {
+        skip_taken(queue, core);
+    }
+    Some(locked)
+}
+
+/// Moves on behind an item whose block somebody took that was killed before it could say so: its `taking` says so still.
+#[cold]
+fn skip_taken(queue: &Handle, core: &Core) {
+    let count = core.get.count().load(Ordering::Relaxed);
+    let Ok(Some(next)) = find(queue, &Local::new(), count) else {
+        return;
+    };
+    if next.record.sort == Sort::Block
+        && let Ok(named) = next.record.words().map(Named::of)
+        && (named.number != next.spot.number || !named.is_there(queue.heap(), queue.place().id))
+    {
+        move_on(queue, core, count, &next, named.bytes);
+        wake_after(&core.get, count);
+    }
+}
+
+/// How many items are in it: exact at one moment of the call. What somebody had taken that was killed with the lock is not.
+pub(super) fn len(queue: &Handle) -> usize {
+    let core: &Core = queue.body();
+    if let Some(owner) = core.get.lock.owner().and_then(SlotId::unpack)
+        && !matches!(queue.heap().processes().life(owner), Life::Alive(..))
+    {
+        drop(lock_repaired(queue, None));
+    }
+    core.len()
+}
+
 /// What is needed of the lock in other files.
 pub(super) fn locked<'q>(
     queue: &'q Handle,
     deadline: Option<Option<Instant>>,
 ) -> Option<(Locked<'q>, u32)> {
     let core: &Core = queue.body();
-    let locked = lock(&core.get, queue.heap(), deadline)?;
+    let locked = lock_repaired(queue, deadline)?;
     let count = core.get.count().load(Ordering::Relaxed);
     Some((locked, count))
 }

@@ -11,7 +11,7 @@
 //! | kill behind | then |
 //! |---|---|
 //! | the holder in the stamp, not entered | it is still the next in the ring, and taken from there |
-//! | the entry, not committed | the next getter finds `pending` at the item, and clears the entry |
+//! | the entry, not committed | it is still the next in the ring, and taken from there; the next getter clears the entry, which is of an item not below the number of the getting end |
 //! | the commit | it is held by a dead process |
 //! | the block made the own process's (`done`) | it was done: the block goes with the process, the entry leads nowhere |
 
@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 use super::core::Core;
-use super::ends::{Local, wake_after};
-use super::get::{find, locked, move_on, wait};
+use super::ends::{Local, MOMENT, wake_after};
+use super::get::{at_end, find, is_at_end, locked, move_on, wait};
 use crate::channel::message::Named;
 use crate::channel::ring::{Sort, broken};
 use crate::channel::sleep::Sleep;
@@ -72,9 +72,21 @@ pub(super) fn get(
             return Ok(None);
         };
         // What comes back comes first: it is the oldest.
-        let taken = match take_over(queue, core) {
+        let until = deadline.unwrap_or_else(soon);
+        // All that is held is looked through only after a death, or where there is nothing else to take.
+        let deaths = u64::from(queue.heap().deaths(queue.place())) + 1;
+        let looks = local.deaths.load(Ordering::Relaxed) != deaths || core.len() == 0;
+        let back = looks
+            .then(|| take_over(queue, core, count, until))
+            .flatten();
+        let taken = match back {
             Some(item) => Ok(Some(item)),
-            None => take(queue, core, local, count),
+            None => {
+                if looks {
+                    local.deaths.store(deaths, Ordering::Relaxed);
+                }
+                take(queue, core, local, count)
+            }
         };
         drop(lock);
         wake_after(&core.get, count);
@@ -85,10 +97,12 @@ pub(super) fn get(
             continue;
         }
         match deadline {
-            None if !core.is_closed() => return Ok(None),
-            None => return Err(super::get::at_end()),
+            None if is_at_end(queue, None) => return Err(at_end()),
+            None => return Ok(None),
             Some(deadline) => {
-                if !wait(queue, &local.pace, deadline, || has_orphans(queue, core))? {
+                if !wait(queue, &local.pace, deadline, || {
+                    has_orphans(queue, core, deadline)
+                })? {
                     return Ok(None);
                 }
             }
@@ -122,7 +136,9 @@ fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option
         return Err(broken("an item that two processes take at once"));
     }
     stored("queue: holder");
-    let at = core.held.claim(heap, place, entry, 0)?;
+    let from = local.entry.load(Ordering::Relaxed);
+    let at = core.held.claim(heap, place, entry, from)?;
+    local.entry.store(at, Ordering::Relaxed);
     move_on(queue, core, count, &next, named.bytes);
     Ok(Some(Item {
         named,
@@ -160,7 +176,13 @@ fn entries<'q>(
         })
 }
 
-fn is_gone(heap: &Heap, holder: u32, wait: bool) -> bool {
+/// For who does not want to wait: the last threads of a dying process are gone in a moment.
+pub(super) fn soon() -> Option<Instant> {
+    Some(Instant::now() + MOMENT)
+}
+
+/// Whether a holder is dead and gone; one that is dying is waited for until then, if at all.
+fn is_gone(heap: &Heap, holder: u32, until: Option<Option<Instant>>) -> bool {
     let Some(process) = SlotId::unpack(holder) else {
         return false;
     };
@@ -171,29 +193,37 @@ fn is_gone(heap: &Heap, holder: u32, wait: bool) -> bool {
         Life::Alive(..) => false,
         Life::Dying(word) => {
             futex::wake_all(word);
-            wait && wait_gone(heap, process, None)
+            until.is_some_and(|until| wait_gone(heap, process, until))
         }
         Life::Gone => true,
     }
 }
 
-pub(super) fn has_orphans(queue: &Handle, core: &Core) -> bool {
+/// Whether something comes back; waits for the dying until the deadline at most.
+pub(super) fn has_orphans(queue: &Handle, core: &Core, deadline: Option<Instant>) -> bool {
     core.on_death.load(Ordering::Relaxed) == RETURN
         && entries(queue, core).any(|(.., named)| {
             let heap = queue.heap();
-            is_gone(heap, named.holder(heap).0, true)
+            is_gone(heap, named.holder(heap).0, Some(deadline))
         })
 }
 
 /// Takes what a dead process holds, where that comes back; by who has the lock.
-fn take_over(queue: &Handle, core: &Core) -> Option<Item> {
+///
+/// What is entered and not committed is still in the ring, where it is taken from; only the entry goes.
+fn take_over(queue: &Handle, core: &Core, count: u32, until: Option<Instant>) -> Option<Item> {
     if core.on_death.load(Ordering::Relaxed) != RETURN {
         return None;
     }
     let heap = queue.heap();
-    entries(queue, core).find_map(|(at, _, _, named)| {
+    let next = core.get.spot(count).number;
+    entries(queue, core).find_map(|(at, word, entry, named)| {
+        if named.number >= next {
+            let _ = word.compare_exchange(entry, 0, Ordering::AcqRel, Ordering::Relaxed);
+            return None;
+        }
         let before = named.holder(heap);
-        if !is_gone(heap, before.0, true) || !named.take_from(heap, before) {
+        if !is_gone(heap, before.0, Some(until)) || !named.take_from(heap, before) {
             return None;
         }
         stored("queue: holder");
@@ -210,6 +240,12 @@ pub(super) fn done(queue: &Handle, item: &Item) {
     let core: &Core = queue.body();
     let (heap, place) = (queue.heap(), queue.place());
     let offset = item.named.offset();
+    // Nobody takes over what a living process holds; but what is freed here must be this message.
+    if !item.named.is_there(heap, place.id)
+        || item.named.holder(heap) != (heap.me().pack(), item.times)
+    {
+        return;
+    }
     if heap.give(offset, heap.me()).is_err() {
         return;
     }
@@ -228,7 +264,8 @@ pub(super) fn done(queue: &Handle, item: &Item) {
 }
 
 /// How many items were put and not done: those in the queue and those that are held.
-pub(super) fn unfinished(queue: &Handle) -> usize {
+/// Waits for the dying until the deadline at most.
+pub(super) fn unfinished(queue: &Handle, deadline: Option<Instant>) -> usize {
     let core: &Core = queue.body();
     // In this order: what is taken in between is counted twice, not never.
     let waiting = core.len();
@@ -236,7 +273,7 @@ pub(super) fn unfinished(queue: &Handle) -> usize {
     let heap = queue.heap();
     let reports = core.on_death.load(Ordering::Relaxed) == REPORT;
     let held = entries(queue, core)
-        .filter(|(.., named)| !(reports && is_gone(heap, named.holder(heap).0, true)))
+        .filter(|(.., named)| !(reports && is_gone(heap, named.holder(heap).0, Some(deadline))))
         .count();
     waiting + held
 }
@@ -247,7 +284,7 @@ pub(super) fn lost(queue: &Handle) -> Vec<(u64, u32)> {
     let heap = queue.heap();
     entries(queue, core)
         .map(|(.., named)| (named.number, named.holder(heap).0))
-        .filter(|(_, holder)| is_gone(heap, *holder, false))
+        .filter(|(_, holder)| is_gone(heap, *holder, None))
         .collect()
 }
 

@@ -219,7 +219,7 @@ impl<T: Message> JoinableQueue<T> {
     fn join_by(&self, deadline: Option<Instant>) -> Result<bool> {
         let core = self.core();
         loop {
-            if held::unfinished(&self.queue) == 0 {
+            if held::unfinished(&self.queue, deadline) == 0 {
                 return Ok(true);
             }
             if is_over(deadline) {
@@ -229,8 +229,9 @@ impl<T: Message> JoinableQueue<T> {
             held::want_done(&mut sleep, core);
             let alone = Arc::strong_count(self.queue.held()) == 1;
             let heap = self.queue.heap();
+            sleep.on_changes(heap, self.queue.place());
             let others = sleep.on_others(heap, self.queue.place(), alone, deadline);
-            if held::unfinished(&self.queue) == 0 {
+            if held::unfinished(&self.queue, deadline) == 0 {
                 return Ok(true);
             }
             if others == Others::None {
@@ -244,12 +245,12 @@ impl<T: Message> JoinableQueue<T> {
 
     /// How many items were put and are not done yet: those in the queue, and those that are held.
     pub fn unfinished(&self) -> usize {
-        held::unfinished(&self.queue)
+        held::unfinished(&self.queue, held::soon())
     }
 
     /// How many items nobody has taken yet, exact at one moment of the call.
     pub fn len(&self) -> usize {
-        self.core().len()
+        get::len(&self.queue)
     }
 
     /// Whether all items were taken, exact at one moment of the call.
@@ -342,12 +343,13 @@ impl<T: Message> Source for JoinableQueue<T> {
     fn is_ready(&self) -> bool {
         !self.is_empty()
             || self.is_closed()
-            || held::has_orphans(&self.queue, self.core())
+            || held::has_orphans(&self.queue, self.core(), held::soon())
             || get::is_abandoned(&self.queue)
     }
 
     fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        get::prepare(&self.queue, sleep, deadline) || held::has_orphans(&self.queue, self.core())
+        get::prepare(&self.queue, sleep, deadline)
+            || held::has_orphans(&self.queue, self.core(), deadline)
     }
 }
 

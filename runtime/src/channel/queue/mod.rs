@@ -277,7 +277,7 @@ impl<T: Message> Queue<T> {
 
     /// How many items are in it, exact at one moment of the call. As Python's `qsize`, which may lie.
     pub fn len(&self) -> usize {
-        self.core().len()
+        get::len(&self.queue)
     }
 
     /// Whether nothing is in it, exact at one moment of the call. As Python's `empty`, which may lie.

@@ -10,8 +10,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::core::{Core, LINK, Spot, next_class, ring_bytes};
+use super::core::{CLASS, Core, LINK, Spot, next_class, ring_bytes};
 use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
+use crate::channel::atomic::fence_after_rmw;
 use crate::channel::error::{Refused, closed};
 use crate::channel::message::{Long, Message, Named, Stamp, put_at};
 use crate::channel::pace::Pace;
@@ -75,12 +76,17 @@ pub(super) fn put<T: Message>(
         if core.is_closed() {
             return Err(is_closed().into());
         }
-        let Some(locked) = lock(&core.put, queue.heap(), deadline) else {
+        let Some(locked) = lock_repaired(queue, deadline) else {
             return Err(Refused::Full);
         };
+        // Once more: a getter that finds it closed, and then nobody at this lock, takes the queue for ended.
+        fence_after_rmw();
+        if core.is_closed() {
+            return Err(is_closed().into());
+        }
         let count = core.put.count().load(Ordering::Relaxed);
         if has_room(core, count, load.bytes()) {
-            let done = put_locked(queue, local, &locked, count, &load);
+            let done = put_locked(queue, local, count, &load);
             drop(locked);
             done?;
             wake_after(&core.put, count);
@@ -95,6 +101,23 @@ pub(super) fn put<T: Message>(
             Some(deadline) => wait(queue, &local.pace, load.bytes(), deadline)?,
         }
     }
+}
+
+/// Takes the lock of the putting end, as [`lock`]; what a putter left that was killed with it is put right.
+#[inline]
+pub(super) fn lock_repaired(
+    queue: &Handle,
+    deadline: Option<Option<Instant>>,
+) -> Option<Locked<'_>> {
+    let core: &Core = queue.body();
+    let locked = lock(&core.put, queue.heap(), deadline)?;
+    if locked.from_dead {
+        let count = core.put.count().load(Ordering::Relaxed);
+        let spot = core.put.spot(count);
+        repair(queue, core, spot);
+        free_unlinked(queue, core, spot);
+    }
+    Some(locked)
 }
 
 /// Whether one more item is allowed, by who holds the lock.
@@ -164,15 +187,11 @@ fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> R
 fn put_locked<T: Message>(
     queue: &Handle,
     local: &Local,
-    locked: &Locked<'_>,
     count: u32,
     load: &Load<'_, T>,
 ) -> Result<(), Error> {
     let core: &Core = queue.body();
     let mut spot = core.put.spot(count);
-    if locked.from_dead {
-        repair(queue, core, spot);
-    }
     let mut ring = core.ring_at(queue.heap(), queue.place(), spot.ring, &local.ring)?;
     let place = match find_place(core, &ring, spot, load.units())? {
         Some(place) => place,
@@ -260,8 +279,12 @@ fn grow(queue: &Handle, local: &Local, ring: &Ring, spot: &mut Spot) -> Result<R
     let (heap, place) = (queue.heap(), queue.place());
     let core: &Core = queue.body();
     let class = next_class(spot.ring);
+    // Of a put that failed behind this.
+    free_unlinked(queue, core, *spot);
     let annex = heap.make_annex(place, ring_bytes(class), |_| {})?;
     let next = annex.offset | class;
+    core.growing.store(next, Ordering::Release);
+    stored("queue: growing");
     let fresh = core.ring_at(heap, place, next, &local.ring)?;
     let link = Place {
         at: spot.at,
@@ -275,6 +298,18 @@ fn grow(queue: &Handle, local: &Local, ring: &Ring, spot: &mut Spot) -> Result<R
     spot.ring = next;
     spot.at = 0;
     Ok(fresh)
+}
+
+/// Frees a ring that was made for a put that did not come to its commit, by who holds the lock.
+#[cold]
+fn free_unlinked(queue: &Handle, core: &Core, spot: Spot) {
+    let ring = core.growing.load(Ordering::Acquire);
+    if ring != 0 && ring != spot.ring {
+        // In this order: freed once at most.
+        core.growing.store(0, Ordering::Release);
+        stored("queue: not growing");
+        let _ = queue.heap().free_annex(queue.place(), ring & !CLASS);
+    }
 }
 
 /// The last holder of the lock was killed: a block that it had given to the session, and not counted, is freed.
