@@ -227,6 +227,36 @@ fn a_full_lane_says_so() -> mp::Result<()> {
     Ok(())
 }
 
+/// What the receiver takes makes room at once for a sender that sleeps, however little it is: the receiver may do
+/// nothing more until the sender has gone on.
+#[mp::test(timeout = "60s")]
+fn little_that_is_taken_wakes_a_sender_that_waits_for_room() -> mp::Result<()> {
+    // Small ones fill the ring, large ones reach the limit of their bytes.
+    for size in [1000, 100_000] {
+        let (to, from) = mp::pipe::<Vec<u8>>()?;
+        let (note, notes) = mp::pipe::<u64>()?;
+        let sender = std::thread::spawn(move || {
+            for number in 1.. {
+                if to.send(vec![0; size]).is_err() || note.send(number).is_err() {
+                    return;
+                }
+            }
+        });
+        while notes.recv_timeout(Duration::from_millis(300))?.is_some() {}
+        for round in 0..2000 {
+            // Before it sleeps, while it is about to, when it does.
+            if round % 100 == 0 {
+                sleep_ms(2);
+            }
+            from.recv()?;
+            notes.recv()?;
+        }
+        drop((from, notes));
+        sender.join().unwrap();
+    }
+    Ok(())
+}
+
 /// Python's `test_timeout` of `_TestConnection` and `_TestPoll`.
 #[mp::test]
 fn polls_and_timeouts() -> mp::Result<()> {

@@ -194,10 +194,9 @@ impl Inlet {
             long
         });
         // What is taken must not be found again by whoever frees what is left.
-        input.end.advance(words, record.next);
-        let woken = input.end.show(words);
+        let woken = input.end.advance(words, record.next) | input.end.show(words);
         stored("pipe: head");
-        if woken || words.wants_room() {
+        if woken || words.wants_any() {
             wake(words);
         }
         taken.map(Piece::Block)

@@ -15,7 +15,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::core::{self, Core, Lane, RECEIVER_GONE, SENDERS_GONE};
 use crate::channel::error::{Refused, SendError, closed, late};
-use crate::channel::lane::PutEnd;
+use crate::channel::lane::{FOR_BYTES, PutEnd};
 use crate::channel::message::{self, Encoded, INLINE, Long, Message, Scratch, Stamp};
 use crate::channel::pace::Pace;
 use crate::channel::ring::Sort;
@@ -28,6 +28,9 @@ use crate::sys::points::stored;
 
 /// Bytes of messages outside the ring that may wait in one lane, if it is more than one message.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// How long the first sleep for room lasts at most: by then whatever the receiver has stored is seen.
+const SOON: Duration = Duration::from_millis(1);
 
 /// The sending end of a [`pipe`](crate::pipe): any number of them, in any process of the session.
 ///
@@ -90,13 +93,20 @@ impl Out {
             return Err(Refused::Error(nobody()));
         }
         let (lane, end, _) = self.lane()?;
-        if (bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES))
-            && let Some(place) = end.place(lane.words(), units)?
-        {
+        let may = bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES);
+        if may && let Some(place) = end.place(lane.words(), units)? {
             return Ok(place);
         }
         match deadline {
-            None => Err(Refused::Full),
+            None => {
+                lane.words().catch_up();
+                let place = if may {
+                    end.place(lane.words(), units)?
+                } else {
+                    None
+                };
+                place.ok_or(Refused::Full)
+            }
             Some(deadline) => self.wait(units, bytes, deadline),
         }
     }
@@ -112,11 +122,10 @@ impl Out {
         let core: &Core = pipe.body();
         let (lane, end, pace) = self.lane()?;
         let words = lane.words();
-        let look = |end: &mut PutEnd| {
-            if bytes != 0 && !end.may_send(words, bytes, MOST_BYTES) {
-                return Ok(None);
-            }
-            end.place(words, units)
+        let may = |end: &PutEnd| bytes == 0 || end.may_send(words, bytes, MOST_BYTES);
+        let look = |end: &mut PutEnd| match may(end) {
+            true => end.place(words, units),
+            false => Ok(None),
         };
         loop {
             let mut found = Ok(None);
@@ -134,10 +143,14 @@ impl Out {
             if is_over(deadline) {
                 return Err(Refused::Full);
             }
-            let seen = words.want_room();
+            let need = if may(end) { units } else { FOR_BYTES };
+            let (seen, said) = words.want_room(need);
             stored("pipe: wants room");
             if let Some(place) = look(end)? {
                 return Ok(place);
+            }
+            if need == FOR_BYTES && may(end) {
+                continue;
             }
             let mut sleep = Sleep::new();
             sleep.on(words.head(), seen);
@@ -148,7 +161,10 @@ impl Out {
             {
                 return Err(Refused::Error(nobody()));
             }
-            sleep.sleep(deadline);
+            let soon = (!said).then(|| Instant::now() + SOON);
+            sleep.sleep(soon.map_or(deadline, |soon| {
+                Some(deadline.map_or(soon, |deadline| deadline.min(soon)))
+            }));
         }
     }
 

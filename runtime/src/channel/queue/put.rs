@@ -139,12 +139,7 @@ fn seems_to_have_room(core: &Core, bytes: u64) -> bool {
 
 /// Waits until there seems to be room.
 #[cold]
-fn wait(
-    queue: &Handle,
-    pace: &Pace,
-    bytes: u64,
-    deadline: Option<Instant>,
-) -> Result<(), Refused> {
+fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> Result<(), Refused> {
     let core: &Core = queue.body();
     loop {
         if pace.poll(|| seems_to_have_room(core, bytes) || core.is_closed()) {
