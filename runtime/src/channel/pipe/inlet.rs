@@ -17,6 +17,8 @@ use crate::channel::ring::{Record, Sort, broken};
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Handle, SlotId};
+use crate::session;
+use crate::sys::memory;
 use crate::sys::points::stored;
 
 /// Messages that are taken from one lane in a row.
@@ -93,6 +95,9 @@ impl Inlet {
 
     /// Makes it ready to travel: the pipe, the side, and the epoch under which it travels.
     pub(super) fn send_away(&mut self) -> Result<(Handle, Handle, u64)> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         let Some(side) = self.side.take() else {
             return Err(away());
         };
@@ -123,6 +128,9 @@ impl Inlet {
     /// The next message. Without a deadline looks once; `Some(None)` waits for ever.
     #[inline]
     pub(super) fn next(&mut self, deadline: Option<Option<Instant>>) -> Result<Option<Piece>> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         if self.left > 0
             && let Some(piece) = self.look_at(self.at)?
         {
@@ -298,6 +306,9 @@ impl Inlet {
 
     /// Waits until there is something to take; `false` at the deadline, an error at the end.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         if self.side.is_none() {
             return Err(away());
         }
@@ -349,7 +360,7 @@ impl Inlet {
 
     /// Prepares to sleep until there is something to take, or the end; `true` if that may be so already.
     pub(super) fn fall_asleep(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        if self.side.is_none() || self.ended {
+        if self.side.is_none() || self.ended || memory::forked() {
             return true;
         }
         self.show_all();
@@ -400,8 +411,9 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's.
-        if self.side.is_some() {
+        // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's, and so it
+        // is in a copy that the program forked.
+        if self.side.is_some() && !memory::forked() {
             self.look_up();
             for at in 0..self.lanes.len() {
                 // No more than was there: somebody may be sending still.

@@ -23,8 +23,9 @@ use crate::channel::room::{Place, units_for};
 use crate::channel::sleep::{Others, Sleep, deadline_in, is_over};
 use crate::error::{Error, Result};
 use crate::heap::{Handle, ObjectKind, mark_of};
-use crate::sys::futex;
+use crate::session;
 use crate::sys::points::stored;
+use crate::sys::{futex, memory};
 
 /// Bytes of messages outside the ring that may wait in one lane, if it is more than one message.
 const MOST_BYTES: u64 = 16 << 20;
@@ -215,7 +216,8 @@ impl Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
-        if let Some((lane, _)) = self.lane.take() {
+        // In a copy that the program forked, the lane is the other's still.
+        if let Some((lane, _)) = self.lane.take().filter(|_| !memory::forked()) {
             lane.end();
             self.core().lanes_changed();
         }
@@ -273,6 +275,9 @@ impl<T: Message> Sender<T> {
 
     #[inline]
     fn try_put(&self, value: &T, deadline: Option<Option<Instant>>) -> Result<(), Refused> {
+        if memory::forked() {
+            return Err(session::forked().into());
+        }
         match message::bound(value) {
             Some(bound) if bound <= INLINE => self.put_in_place(value, bound, deadline),
             Some(bound) => {
@@ -340,6 +345,9 @@ impl Sender<Vec<u8>> {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         let mut out = self.out.borrow_mut();
         let deadline = Some(None);
         let count = (bytes.len() as u64).to_le_bytes();

@@ -62,7 +62,7 @@ pub(super) fn get<R>(
         let empty =
             core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
         if !empty {
-            let Some(locked) = lock(&core.get, queue.heap(), deadline) else {
+            let Some(locked) = lock(&core.get, queue.heap(), deadline)? else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
@@ -254,9 +254,8 @@ fn take<R>(
 pub(super) fn locked<'q>(
     queue: &'q Handle,
     deadline: Option<Option<Instant>>,
-) -> Option<(Locked<'q>, u32)> {
+) -> Result<Option<(Locked<'q>, u32)>> {
     let core: &Core = queue.body();
     let locked = lock(&core.get, queue.heap(), deadline)?;
-    let count = core.get.count().load(Ordering::Relaxed);
-    Some((locked, count))
+    Ok(locked.map(|locked| (locked, core.get.count().load(Ordering::Relaxed))))
 }

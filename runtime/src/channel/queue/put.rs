@@ -75,7 +75,7 @@ pub(super) fn put<T: Message>(
         if core.is_closed() {
             return Err(is_closed().into());
         }
-        let Some(locked) = lock(&core.put, queue.heap(), deadline) else {
+        let Some(locked) = lock(&core.put, queue.heap(), deadline)? else {
             return Err(Refused::Full);
         };
         let count = core.put.count().load(Ordering::Relaxed);
