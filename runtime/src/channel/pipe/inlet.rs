@@ -369,7 +369,7 @@ impl Inlet {
         let [bell, asleep] = &core.bell.0;
         let seen = bell.load(Ordering::Acquire);
         let state = core.state.0.load(Ordering::Acquire);
-        asleep.store(1, Ordering::SeqCst);
+        asleep.store(seen | 1, Ordering::SeqCst);
         stored("pipe: asleep");
         fence(Ordering::SeqCst);
         sleep.on(bell, seen);
