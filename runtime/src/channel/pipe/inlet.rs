@@ -27,6 +27,8 @@ const TURN: u32 = 64;
 /// The receiver's state in its process.
 pub(super) struct Inlet {
     lanes: Vec<In>,
+    /// For each entry of the roll the lane that is in `lanes`, or 0.
+    known: Vec<u64>,
     /// The lane whose turn it is, and how many messages it may still give.
     at: usize,
     left: u32,
@@ -63,6 +65,7 @@ impl Inlet {
     pub(super) fn new(pipe: Handle, side: Handle, epoch: u64) -> Inlet {
         Inlet {
             lanes: Vec::new(),
+            known: Vec::new(),
             at: 0,
             left: 0,
             changes: None,
@@ -103,6 +106,7 @@ impl Inlet {
         };
         self.show_all();
         self.lanes.clear();
+        self.known.clear();
         let core: &Core = self.pipe.body();
         let epoch = self.epoch.wrapping_add(1);
         let sent =
@@ -238,12 +242,15 @@ impl Inlet {
 
     /// Brings the list of lanes up to date, and frees those that are over and empty.
     fn look_up(&mut self) {
+        // Those of the dead, too: one that is never out of messages would not come to look for them.
+        self.find_orphans(&mut Sleep::new(), Some(Instant::now()));
         let (heap, place) = (self.pipe.heap(), self.pipe.place());
         let core: &Core = self.pipe.body();
         self.changes = Some(core.changes.0.load(Ordering::Acquire));
         for (entry, word) in core.lanes.entries(heap, place).take(MOST_LANES) {
             let offset = word.load(Ordering::Acquire);
-            if offset == 0 || self.lanes.iter().any(|known| known.lane.offset == offset) {
+            let index = entry as usize;
+            if offset == 0 || self.known.get(index).is_some_and(|known| *known == offset) {
                 continue;
             }
             // An entry that leads nowhere is of no use to anybody.
@@ -251,6 +258,10 @@ impl Inlet {
                 continue;
             };
             if let Ok(end) = GetEnd::new(lane.words(), lane.ring.units()) {
+                if self.known.len() <= index {
+                    self.known.resize(index + 1, 0);
+                }
+                self.known[index] = offset;
                 self.lanes.push(In {
                     lane,
                     end,
@@ -260,6 +271,7 @@ impl Inlet {
                 });
             }
         }
+        let known = &mut self.known;
         self.lanes.retain(|input| {
             let over = input.orphaned || input.lane.is_over();
             let keep = !over || !input.spoilt && input.end.is_ready(input.lane.words());
@@ -268,6 +280,9 @@ impl Inlet {
                     && let Some(named) = input.lane.unfinished(heap, place.id)
                 {
                     let _ = heap.free(named.offset());
+                }
+                if let Some(known) = known.get_mut(input.entry as usize) {
+                    *known = 0;
                 }
                 if let Some(entry) = core.lanes.get(heap, place, input.entry) {
                     entry.store(0, Ordering::Release);
@@ -396,12 +411,19 @@ impl Inlet {
     fn find_orphans(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
         let heap = self.pipe.heap();
         let mut more = false;
+        // Lanes of one process stand side by side, mostly.
+        let mut alive = Some(heap.me());
         for input in &mut self.lanes {
             if input.orphaned || input.lane.is_over() {
                 continue;
             }
-            let lives = SlotId::unpack(input.lane.owner())
-                .is_some_and(|owner| owner == heap.me() || sleep.on_life(heap, owner, deadline));
+            let owner = SlotId::unpack(input.lane.owner());
+            let lives = owner.is_some_and(|process| {
+                owner == alive || process == heap.me() || sleep.on_life(heap, process, deadline)
+            });
+            if lives {
+                alive = owner;
+            }
             input.orphaned = !lives;
             more |= !lives;
         }

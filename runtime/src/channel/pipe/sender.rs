@@ -204,10 +204,10 @@ impl Out {
         let (lane, end, _) = self.lane()?;
         lane.ring.put_words(place, Sort::Block, words);
         stored("pipe: block named");
-        end.count(bytes);
         // Killed from here to the commit, it leaves a block of the session's: whoever ends the lane finds it behind the last record.
         long.give()?;
         stored("pipe: block given");
+        end.count(bytes);
         self.commit(place);
         long.sent();
         Ok(())
