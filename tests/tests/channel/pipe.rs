@@ -361,6 +361,48 @@ fn what_travels_in_messages_is_given_back_with_them() -> mp::Result<()> {
     Ok(())
 }
 
+/// What comes back from a put or a send is whole, the receivers in it included.
+#[mp::test(timeout = "60s")]
+fn a_receiver_that_was_not_sent_receives() -> mp::Result<()> {
+    type Load = (Option<Receiver<u32>>, Option<Unfit>);
+    let (to, from) = mp::pipe::<u32>()?;
+    for item in 1..=6 {
+        to.send(item)?;
+    }
+    assert_eq!(from.recv()?, 1);
+    // No room.
+    let queue = mp::Queue::<Load>::bounded(1)?;
+    queue.put((None, None))?;
+    let back = queue.try_put((Some(from), None)).unwrap_err();
+    assert!(back.is_full());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 2);
+    // The value cannot be encoded, behind the receiver.
+    let (carry, carried) = mp::pipe::<Load>()?;
+    let back = carry.send((from, Some(Unfit(1)))).unwrap_err();
+    assert!(back.error().is_encode());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 3);
+    // Nobody is left to take it.
+    drop(carried);
+    let back = carry.send((from, None)).unwrap_err();
+    assert!(back.error().is_closed());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 4);
+    // At last it leaves.
+    assert!(queue.get()?.0.is_none());
+    queue.put((from, None))?;
+    let (Some(from), _) = queue.get()? else {
+        panic!("it was put");
+    };
+    assert_eq!((from.recv()?, from.recv()?), (5, 6));
+    // A message with it that nobody takes is its end.
+    queue.put((Some(from), None))?;
+    drop(queue);
+    assert!(to.send(7).unwrap_err().error().is_closed());
+    Ok(())
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Reply(u64, Sender<u64>),

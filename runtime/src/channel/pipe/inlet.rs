@@ -5,10 +5,12 @@
 //! are others than before.
 
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::core::{Core, Lane, MOST_LANES, SENDERS_GONE};
 use super::sender::wake;
+use crate::channel::departure::{self, Traveller};
 use crate::channel::error::closed;
 use crate::channel::lane::GetEnd;
 use crate::channel::message::{Long, Named};
@@ -34,12 +36,45 @@ pub(super) struct Inlet {
     left: u32,
     /// The `changes` that `lanes` is up to date with.
     changes: Option<u32>,
-    epoch: u64,
     ended: bool,
     pace: Pace,
-    /// `None` when it was sent away.
-    side: Option<Handle>,
+    seat: Arc<Seat>,
     pipe: Handle,
+}
+
+/// That this process has the receiver: a message that carries it takes that away when it is sent.
+struct Seat {
+    /// `None` when it was sent away.
+    side: Mutex<Option<Handle>>,
+    epoch: u64,
+    pipe: Handle,
+}
+
+impl Seat {
+    fn side(&self) -> MutexGuard<'_, Option<Handle>> {
+        self.side.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.side().is_none()
+    }
+}
+
+impl Traveller for Seat {
+    fn leave(&self) {
+        let side = self.side().take();
+        if side.is_some() {
+            let core: &Core = self.pipe.body();
+            // Whoever decodes it finds out if it was another.
+            let _ = core.epoch.compare_exchange(
+                self.epoch,
+                self.epoch.wrapping_add(1),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            stored("pipe: epoch");
+        }
+    }
 }
 
 struct In {
@@ -69,10 +104,13 @@ impl Inlet {
             at: 0,
             left: 0,
             changes: None,
-            epoch,
             ended: false,
             pace: Pace::new(),
-            side: Some(side),
+            seat: Arc::new(Seat {
+                side: Mutex::new(Some(side)),
+                epoch,
+                pipe: pipe.clone(),
+            }),
             pipe,
         }
     }
@@ -96,27 +134,29 @@ impl Inlet {
         }
     }
 
-    /// Makes it ready to travel: the pipe, the side, and the epoch under which it travels.
+    /// Makes it ready to travel: the pipe, the side, and the epoch under which it travels. It leaves when the message does, and
+    /// goes on here if that never does.
     pub(super) fn send_away(&mut self) -> Result<(Handle, Handle, u64)> {
         if memory::forked() {
             return Err(session::forked());
         }
-        let Some(side) = self.side.take() else {
+        let Some(side) = self.seat.side().clone() else {
             return Err(away());
         };
+        // What it has found is looked up again, here or there.
         self.show_all();
         self.lanes.clear();
         self.known.clear();
+        self.changes = None;
+        self.left = 0;
         let core: &Core = self.pipe.body();
-        let epoch = self.epoch.wrapping_add(1);
-        let sent =
-            core.epoch
-                .compare_exchange(self.epoch, epoch, Ordering::AcqRel, Ordering::Relaxed);
-        stored("pipe: epoch");
-        match sent {
-            Ok(_) => Ok((self.pipe.clone(), side, epoch)),
-            Err(_) => Err(broken("a receiver that is somewhere else")),
+        if core.epoch.load(Ordering::Acquire) != self.seat.epoch {
+            return Err(broken("a receiver that is somewhere else"));
         }
+        if !departure::depart(&self.seat) {
+            return Err(away());
+        }
+        Ok((self.pipe.clone(), side, self.seat.epoch.wrapping_add(1)))
     }
 
     fn core(&self) -> &Core {
@@ -145,7 +185,7 @@ impl Inlet {
 
     #[inline(never)]
     fn next_slow(&mut self, deadline: Option<Option<Instant>>) -> Result<Option<Piece>> {
-        if self.side.is_none() {
+        if self.seat.is_empty() {
             return Err(away());
         }
         loop {
@@ -324,7 +364,7 @@ impl Inlet {
         if memory::forked() {
             return Err(session::forked());
         }
-        if self.side.is_none() {
+        if self.seat.is_empty() {
             return Err(away());
         }
         self.show_all();
@@ -375,7 +415,7 @@ impl Inlet {
 
     /// Prepares to sleep until there is something to take, or the end; `true` if that may be so already.
     pub(super) fn fall_asleep(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        if self.side.is_none() || self.ended || memory::forked() {
+        if self.seat.is_empty() || self.ended || memory::forked() {
             return true;
         }
         self.show_all();
@@ -435,7 +475,7 @@ impl Drop for Inlet {
     fn drop(&mut self) {
         // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's, and so it
         // is in a copy that the program forked.
-        if self.side.is_some() && !memory::forked() {
+        if !self.seat.is_empty() && !memory::forked() {
             self.look_up();
             for at in 0..self.lanes.len() {
                 // No more than was there: somebody may be sending still.
