@@ -127,7 +127,7 @@ fn nobody_sleeps_beside_room() {
             if there.put(&mut put, 3) {
                 return false;
             }
-            there.words.want_room();
+            there.words.want_room(NEED);
             // It sleeps if there is no room now.
             !there.put(&mut put, 3)
         });

@@ -7,12 +7,20 @@
 //! |---|---|---|
 //! | `tail` | the putting end, after the record | Release, and a full barrier behind it |
 //! | `head` | the getting end, after it has copied the record out | Release, and a full barrier behind it |
+//! | `exact` | the getting end, with every record that it has copied out; by the putting end it is moved to `head` | Release |
 //! | `taken` | the getting end, before `head` | Relaxed |
-//! | `wants` | 1 by the putting end that is about to sleep for room, 0 by the getting end that wakes it | SeqCst |
+//! | `wants` | by the putting end that is about to sleep: the units that it needs; 0 by the getting end that wakes it | SeqCst |
 //!
 //! Both ends keep their own place privately and take the other's for a claim that must lie in the ring. The getting end shows
 //! its progress late, when it has taken an eighth of the ring or when there is nothing more to take: `head` is needed
-//! by nobody but an end that is out of room, and a line that is not written is not fetched.
+//! by nobody but an end that is out of room, and a line that is not written is not fetched. While `wants` says that somebody
+//! sleeps, every record is shown at once, and the sleeper is woken as soon as what it has fits: the getting end may take
+//! nothing more until the other has gone on.
+//!
+//! What the getting end took before that, and did not show, stands in `exact`, in a line of its own, which costs a plain store; who
+//! is about to sleep moves `head` there by one exchange. A record that is taken in the very moment in which it says that it
+//! sleeps may be seen by neither, because no barrier stands between that store and the look at `wants`: the store is seen soon
+//! after. So the first sleep is a short one, see [`Words::want_room`].
 //!
 //! Sleep (Dekker): the sleeper says so, then a full barrier, then looks again; the other stores its place, then a full
 //! barrier, then looks whether somebody sleeps. One of the two sees the other.
@@ -32,6 +40,7 @@ pub(super) struct Words {
     tail: Line<AtomicU32>,
     head: Line<Taken>,
     wants: Line<AtomicU32>,
+    exact: Line<AtomicU32>,
 }
 
 #[repr(C)]
@@ -52,12 +61,14 @@ impl Words {
                 taken: AtomicU64::new(0),
             }),
             wants: Line(AtomicU32::new(0)),
+            exact: Line(AtomicU32::new(0)),
         }
     }
 
     /// An empty lane.
     pub(super) fn reset(&self) {
-        for word in [&self.tail.0, &self.head.0.head, &self.wants.0] {
+        let Taken { head, .. } = &self.head.0;
+        for word in [&self.tail.0, head, &self.wants.0, &self.exact.0] {
             word.store(0, Ordering::Relaxed);
         }
         self.head.0.taken.store(0, Ordering::Relaxed);
@@ -74,19 +85,51 @@ impl Words {
         (head, self.tail.0.load(Ordering::Acquire))
     }
 
-    /// The putting end is about to sleep for room: gives what `head` is. Look again after this.
-    pub(super) fn want_room(&self) -> u32 {
-        self.wants.0.store(1, Ordering::SeqCst);
+    /// The putting end is about to sleep until there is room for `need` units ([`FOR_BYTES`]: until bytes outside the ring are
+    /// taken). Gives what `head` is, and whether this has been said for a while: if not, sleep shortly and say it again. Look
+    /// again after this.
+    pub(super) fn want_room(&self, need: u32) -> (u32, bool) {
+        let said = self.wants.0.swap(need, Ordering::SeqCst) == need;
         fence(Ordering::SeqCst);
-        self.head.0.head.load(Ordering::Acquire)
+        (self.catch_up(), said)
+    }
+
+    /// By the putting end: moves `head` to what the getting end has taken, and gives it.
+    pub(super) fn catch_up(&self) -> u32 {
+        let head = self.head().load(Ordering::Acquire);
+        let exact = self.exact.0.load(Ordering::Acquire);
+        if exact == head {
+            return head;
+        }
+        // The other end moves it forward only, and no further than `tail`, which stands still: never back to `head`.
+        let moved = self
+            .head()
+            .compare_exchange(head, exact, Ordering::AcqRel, Ordering::Acquire);
+        moved.map_or_else(|head| head, |_| exact)
+    }
+
+    /// Whether the putting end must be woken whatever it waits for: bytes outside the ring have been taken.
+    pub(super) fn wants_any(&self) -> bool {
+        self.wants.0.load(Ordering::SeqCst) != 0 && self.wants.0.swap(0, Ordering::SeqCst) != 0
     }
 
     /// Whether the putting end must be woken; asked once after every move of `head`.
     #[inline]
-    pub(super) fn wants_room(&self) -> bool {
-        self.wants.0.load(Ordering::SeqCst) != 0 && self.wants.0.swap(0, Ordering::SeqCst) != 0
+    fn wants_room(&self, units: u32, head: u32) -> bool {
+        let need = self.wants.0.load(Ordering::SeqCst);
+        need != 0 && self.has_room(units, head, need) && self.wants_any()
+    }
+
+    /// Whether the sleeper's record fits. It has moved `tail` before it said that it sleeps.
+    #[cold]
+    fn has_room(&self, units: u32, head: u32, need: u32) -> bool {
+        let tail = self.tail.0.load(Ordering::Acquire);
+        tail >= units || room::place(units, head, tail, need).is_some()
     }
 }
+
+/// What [`Words::want_room`] is told by who has room in the ring: more than any ring has.
+pub(super) const FOR_BYTES: u32 = u32::MAX;
 
 /// The putting end.
 #[derive(Debug)]
@@ -201,7 +244,9 @@ impl GetEnd {
     #[inline]
     pub(super) fn advance(&mut self, words: &Words, next: u32) -> bool {
         self.head = next;
-        used(self.units, self.shown, next) >= self.units / 8 && self.show(words)
+        words.exact.0.store(next, Ordering::Release);
+        let is_time = used(self.units, self.shown, next) >= self.units / 8;
+        (is_time || words.wants.0.load(Ordering::Relaxed) != 0) && self.show(words)
     }
 
     /// Counts bytes outside the ring; before the place is shown.
@@ -221,7 +266,6 @@ impl GetEnd {
         }
         self.shown = self.head;
         store_and_fence(words.head(), self.head);
-        // A wake-up for every few messages would cost more than they do: who sleeps gets half the ring at once.
-        used(self.units, self.head, self.tail) <= self.units / 2 && words.wants_room()
+        words.wants_room(self.units, self.head)
     }
 }

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::departure::{self, Party};
 use super::room::UNIT;
 use crate::codec::{self, BlockStore, OwnedTag, Reader, Store, Tag, Writer};
 use crate::error::{Error, Kind};
@@ -204,6 +205,8 @@ pub(super) struct Long {
     block: Block,
     /// Bytes, the stamp included.
     len: usize,
+    /// What leaves this process with it.
+    party: Party,
 }
 
 impl Long {
@@ -228,14 +231,19 @@ impl Long {
         ])
     }
 
-    /// Makes it the session's. It will not be freed by this process any more.
+    /// Makes it the session's; what it carries has left. It is committed next, and nothing can fail in between.
     pub(super) fn give(&self) -> Result<(), Error> {
-        self.heap.give(self.block.offset, crate::heap::ROOT)
+        self.heap.give(self.block.offset, crate::heap::ROOT)?;
+        for traveller in &self.party {
+            traveller.leave();
+        }
+        Ok(())
     }
 
-    /// It is named by a ring now.
+    /// It is named by a ring now: this process does not free it.
     pub(super) fn sent(self) {
-        std::mem::forget(self);
+        let mut this = ManuallyDrop::new(self);
+        drop(std::mem::take(&mut this.party));
     }
 }
 
@@ -356,6 +364,7 @@ impl Named {
                 size,
             },
             len: self.len,
+            party: Party::new(),
         };
         if self.len < STAMP || self.len > size {
             return Err(super::ring::broken(
@@ -402,11 +411,17 @@ impl Scratch {
         let mut store = BlockStore::over_words(heap, words);
         let mut out = Writer::over_words(words, &mut store);
         out.put_zeroes(STAMP)?;
-        put(value, &mut out)?;
+        let (done, party) = departure::noting(|| put(value, &mut out));
+        done?;
         let len = out.len();
         Ok(match store.into_block() {
             None => Encoded::Short(len - STAMP),
-            Some(block) => Encoded::Long(Long { heap, block, len }),
+            Some(block) => Encoded::Long(Long {
+                heap,
+                block,
+                len,
+                party,
+            }),
         })
     }
 
@@ -442,7 +457,12 @@ pub(super) fn long(
     put(&mut out)?;
     let len = out.len();
     match store.into_block() {
-        Some(block) => Ok(Long { heap, block, len }),
+        Some(block) => Ok(Long {
+            heap,
+            block,
+            len,
+            party: Party::new(),
+        }),
         None => Err(Error::new(Kind::Encode, "there is no room for the message")),
     }
 }

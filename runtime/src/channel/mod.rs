@@ -1,11 +1,12 @@
 //! Pipes and queues: messages between any processes of the session, right when anyone dies.
 //!
 //! Relies on the heap's objects, the codec and the lock word. `room` and `ring` are bytes in shared memory, `lane` is a ring
-//! without a lock, `message` is how values become bytes; on these stand `pipe` and `queue`. `pace` and `sleep` are how one waits,
+//! without a lock, `message` is how values become bytes, `departure` what leaves with them; on these stand `pipe` and `queue`. `pace` and `sleep` are how one waits,
 //! `wait` for several things,
 //! `futures` without blocking, with the one thread of `helper`.
 
 mod atomic;
+mod departure;
 mod error;
 mod futures;
 mod helper;

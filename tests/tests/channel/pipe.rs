@@ -227,6 +227,36 @@ fn a_full_lane_says_so() -> mp::Result<()> {
     Ok(())
 }
 
+/// What the receiver takes makes room at once for a sender that sleeps, however little it is: the receiver may do
+/// nothing more until the sender has gone on.
+#[mp::test(timeout = "60s")]
+fn little_that_is_taken_wakes_a_sender_that_waits_for_room() -> mp::Result<()> {
+    // Small ones fill the ring, large ones reach the limit of their bytes.
+    for size in [1000, 100_000] {
+        let (to, from) = mp::pipe::<Vec<u8>>()?;
+        let (note, notes) = mp::pipe::<u64>()?;
+        let sender = std::thread::spawn(move || {
+            for number in 1.. {
+                if to.send(vec![0; size]).is_err() || note.send(number).is_err() {
+                    return;
+                }
+            }
+        });
+        while notes.recv_timeout(Duration::from_millis(300))?.is_some() {}
+        for round in 0..2000 {
+            // Before it sleeps, while it is about to, when it does.
+            if round % 100 == 0 {
+                sleep_ms(2);
+            }
+            from.recv()?;
+            notes.recv()?;
+        }
+        drop((from, notes));
+        sender.join().unwrap();
+    }
+    Ok(())
+}
+
 /// Python's `test_timeout` of `_TestConnection` and `_TestPoll`.
 #[mp::test]
 fn polls_and_timeouts() -> mp::Result<()> {
@@ -328,6 +358,48 @@ fn what_travels_in_messages_is_given_back_with_them() -> mp::Result<()> {
     assert!(from.try_recv()?.is_none(), "a message holds a sender");
     drop(carried);
     assert!(from.recv().unwrap_err().is_closed());
+    Ok(())
+}
+
+/// What comes back from a put or a send is whole, the receivers in it included.
+#[mp::test(timeout = "60s")]
+fn a_receiver_that_was_not_sent_receives() -> mp::Result<()> {
+    type Load = (Option<Receiver<u32>>, Option<Unfit>);
+    let (to, from) = mp::pipe::<u32>()?;
+    for item in 1..=6 {
+        to.send(item)?;
+    }
+    assert_eq!(from.recv()?, 1);
+    // No room.
+    let queue = mp::Queue::<Load>::bounded(1)?;
+    queue.put((None, None))?;
+    let back = queue.try_put((Some(from), None)).unwrap_err();
+    assert!(back.is_full());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 2);
+    // The value cannot be encoded, behind the receiver.
+    let (carry, carried) = mp::pipe::<Load>()?;
+    let back = carry.send((from, Some(Unfit(1)))).unwrap_err();
+    assert!(back.error().is_encode());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 3);
+    // Nobody is left to take it.
+    drop(carried);
+    let back = carry.send((from, None)).unwrap_err();
+    assert!(back.error().is_closed());
+    let (from, _) = back.into_value();
+    assert_eq!(from.as_ref().unwrap().recv()?, 4);
+    // At last it leaves.
+    assert!(queue.get()?.0.is_none());
+    queue.put((from, None))?;
+    let (Some(from), _) = queue.get()? else {
+        panic!("it was put");
+    };
+    assert_eq!((from.recv()?, from.recv()?), (5, 6));
+    // A message with it that nobody takes is its end.
+    queue.put((Some(from), None))?;
+    drop(queue);
+    assert!(to.send(7).unwrap_err().error().is_closed());
     Ok(())
 }
 

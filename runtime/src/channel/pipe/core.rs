@@ -12,7 +12,8 @@
 //! |---|---|
 //! | `sides` | who makes the pipe, before anybody else sees it |
 //! | `state` | SENDERS_GONE, RECEIVER_GONE by the destructors of the sides, once; everybody sleeps on it |
-//! | `bell`, `asleep` | the receiver sleeps on `bell` while `asleep` is 1; who clears that rings and wakes all |
+//! | `bell` | + 2 by who rings it, by the call that wakes the receiver |
+//! | `asleep` | while the receiver sleeps, the `bell` on which it does so, + 1; cleared by it, and by who has rung that bell |
 //! | `lanes` | an entry by the sender that has made the lane; cleared by the receiver that has emptied it after its end |
 //! | `changes` | + 1 by whoever has made or ended a lane, before the bell |
 //! | `epoch` | odd while a process has the receiver, even while it is on its way; + 1 by who sends it away and who takes it in |
@@ -30,7 +31,7 @@ use crate::error::Error;
 use crate::heap::{
     Annex, Body, Destructor, Dying, Handle, Heap, ObjectKind, Place, ROOT, Roll, Undertaker,
 };
-use crate::sys::futex;
+use crate::sys::futex::{self, Change};
 use crate::sys::points::stored;
 
 /// Nobody can send any more.
@@ -78,20 +79,21 @@ impl Core {
     /// Wakes the receiver if it sleeps. A full barrier stands between what it shall see and this.
     #[inline]
     pub(super) fn ring_bell(&self) {
-        if self.bell.0[1].load(Ordering::SeqCst) != 0 {
-            self.strike();
+        let asleep = self.bell.0[1].load(Ordering::SeqCst);
+        if asleep != 0 {
+            self.strike(asleep);
         }
     }
 
+    /// One that is stopped or killed in here holds nobody up: all others ring, too, until one of them has.
     #[cold]
-    fn strike(&self) {
+    fn strike(&self, said: u32) {
         let [bell, asleep] = &self.bell.0;
-        if asleep.swap(0, Ordering::SeqCst) != 0 {
-            stored("pipe: asleep");
-            bell.fetch_add(1, Ordering::SeqCst);
-            stored("pipe: bell");
-            futex::wake_all(bell);
-        }
+        futex::change_and_wake(bell, Change::Add(2));
+        stored("pipe: bell");
+        // Not what it has said since: that is of a later bell, which has not been rung.
+        let _ = asleep.compare_exchange(said, 0, Ordering::SeqCst, Ordering::Relaxed);
+        stored("pipe: asleep");
     }
 
     /// Says that the lanes are others than before, and wakes the receiver.

@@ -5,10 +5,12 @@
 //! are others than before.
 
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::core::{Core, Lane, MOST_LANES, SENDERS_GONE};
 use super::sender::wake;
+use crate::channel::departure::{self, Traveller};
 use crate::channel::error::closed;
 use crate::channel::lane::GetEnd;
 use crate::channel::message::{Long, Named};
@@ -17,6 +19,8 @@ use crate::channel::ring::{Record, Sort, broken};
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Handle, SlotId};
+use crate::session;
+use crate::sys::memory;
 use crate::sys::points::stored;
 
 /// Messages that are taken from one lane in a row.
@@ -25,17 +29,52 @@ const TURN: u32 = 64;
 /// The receiver's state in its process.
 pub(super) struct Inlet {
     lanes: Vec<In>,
+    /// For each entry of the roll the lane that is in `lanes`, or 0.
+    known: Vec<u64>,
     /// The lane whose turn it is, and how many messages it may still give.
     at: usize,
     left: u32,
     /// The `changes` that `lanes` is up to date with.
     changes: Option<u32>,
-    epoch: u64,
     ended: bool,
     pace: Pace,
-    /// `None` when it was sent away.
-    side: Option<Handle>,
+    seat: Arc<Seat>,
     pipe: Handle,
+}
+
+/// That this process has the receiver: a message that carries it takes that away when it is sent.
+struct Seat {
+    /// `None` when it was sent away.
+    side: Mutex<Option<Handle>>,
+    epoch: u64,
+    pipe: Handle,
+}
+
+impl Seat {
+    fn side(&self) -> MutexGuard<'_, Option<Handle>> {
+        self.side.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.side().is_none()
+    }
+}
+
+impl Traveller for Seat {
+    fn leave(&self) {
+        let side = self.side().take();
+        if side.is_some() {
+            let core: &Core = self.pipe.body();
+            // Whoever decodes it finds out if it was another.
+            let _ = core.epoch.compare_exchange(
+                self.epoch,
+                self.epoch.wrapping_add(1),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            stored("pipe: epoch");
+        }
+    }
 }
 
 struct In {
@@ -61,13 +100,17 @@ impl Inlet {
     pub(super) fn new(pipe: Handle, side: Handle, epoch: u64) -> Inlet {
         Inlet {
             lanes: Vec::new(),
+            known: Vec::new(),
             at: 0,
             left: 0,
             changes: None,
-            epoch,
             ended: false,
             pace: Pace::new(),
-            side: Some(side),
+            seat: Arc::new(Seat {
+                side: Mutex::new(Some(side)),
+                epoch,
+                pipe: pipe.clone(),
+            }),
             pipe,
         }
     }
@@ -91,23 +134,29 @@ impl Inlet {
         }
     }
 
-    /// Makes it ready to travel: the pipe, the side, and the epoch under which it travels.
+    /// Makes it ready to travel: the pipe, the side, and the epoch under which it travels. It leaves when the message does, and
+    /// goes on here if that never does.
     pub(super) fn send_away(&mut self) -> Result<(Handle, Handle, u64)> {
-        let Some(side) = self.side.take() else {
+        if memory::forked() {
+            return Err(session::forked());
+        }
+        let Some(side) = self.seat.side().clone() else {
             return Err(away());
         };
+        // What it has found is looked up again, here or there.
         self.show_all();
         self.lanes.clear();
+        self.known.clear();
+        self.changes = None;
+        self.left = 0;
         let core: &Core = self.pipe.body();
-        let epoch = self.epoch.wrapping_add(1);
-        let sent =
-            core.epoch
-                .compare_exchange(self.epoch, epoch, Ordering::AcqRel, Ordering::Relaxed);
-        stored("pipe: epoch");
-        match sent {
-            Ok(_) => Ok((self.pipe.clone(), side, epoch)),
-            Err(_) => Err(broken("a receiver that is somewhere else")),
+        if core.epoch.load(Ordering::Acquire) != self.seat.epoch {
+            return Err(broken("a receiver that is somewhere else"));
         }
+        if !departure::depart(&self.seat) {
+            return Err(away());
+        }
+        Ok((self.pipe.clone(), side, self.seat.epoch.wrapping_add(1)))
     }
 
     fn core(&self) -> &Core {
@@ -123,6 +172,9 @@ impl Inlet {
     /// The next message. Without a deadline looks once; `Some(None)` waits for ever.
     #[inline]
     pub(super) fn next(&mut self, deadline: Option<Option<Instant>>) -> Result<Option<Piece>> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         if self.left > 0
             && let Some(piece) = self.look_at(self.at)?
         {
@@ -133,7 +185,7 @@ impl Inlet {
 
     #[inline(never)]
     fn next_slow(&mut self, deadline: Option<Option<Instant>>) -> Result<Option<Piece>> {
-        if self.side.is_none() {
+        if self.seat.is_empty() {
             return Err(away());
         }
         loop {
@@ -194,10 +246,9 @@ impl Inlet {
             long
         });
         // What is taken must not be found again by whoever frees what is left.
-        input.end.advance(words, record.next);
-        let woken = input.end.show(words);
+        let woken = input.end.advance(words, record.next) | input.end.show(words);
         stored("pipe: head");
-        if woken || words.wants_room() {
+        if woken || words.wants_any() {
             wake(words);
         }
         taken.map(Piece::Block)
@@ -231,12 +282,15 @@ impl Inlet {
 
     /// Brings the list of lanes up to date, and frees those that are over and empty.
     fn look_up(&mut self) {
+        // Those of the dead, too: one that is never out of messages would not come to look for them.
+        self.find_orphans(&mut Sleep::new(), Some(Instant::now()));
         let (heap, place) = (self.pipe.heap(), self.pipe.place());
         let core: &Core = self.pipe.body();
         self.changes = Some(core.changes.0.load(Ordering::Acquire));
         for (entry, word) in core.lanes.entries(heap, place).take(MOST_LANES) {
             let offset = word.load(Ordering::Acquire);
-            if offset == 0 || self.lanes.iter().any(|known| known.lane.offset == offset) {
+            let index = entry as usize;
+            if offset == 0 || self.known.get(index).is_some_and(|known| *known == offset) {
                 continue;
             }
             // An entry that leads nowhere is of no use to anybody.
@@ -244,6 +298,10 @@ impl Inlet {
                 continue;
             };
             if let Ok(end) = GetEnd::new(lane.words(), lane.ring.units()) {
+                if self.known.len() <= index {
+                    self.known.resize(index + 1, 0);
+                }
+                self.known[index] = offset;
                 self.lanes.push(In {
                     lane,
                     end,
@@ -253,6 +311,7 @@ impl Inlet {
                 });
             }
         }
+        let known = &mut self.known;
         self.lanes.retain(|input| {
             let over = input.orphaned || input.lane.is_over();
             let keep = !over || !input.spoilt && input.end.is_ready(input.lane.words());
@@ -261,6 +320,9 @@ impl Inlet {
                     && let Some(named) = input.lane.unfinished(heap, place.id)
                 {
                     let _ = heap.free(named.offset());
+                }
+                if let Some(known) = known.get_mut(input.entry as usize) {
+                    *known = 0;
                 }
                 if let Some(entry) = core.lanes.get(heap, place, input.entry) {
                     entry.store(0, Ordering::Release);
@@ -299,7 +361,10 @@ impl Inlet {
 
     /// Waits until there is something to take; `false` at the deadline, an error at the end.
     pub(super) fn wait(&mut self, deadline: Option<Instant>) -> Result<bool> {
-        if self.side.is_none() {
+        if memory::forked() {
+            return Err(session::forked());
+        }
+        if self.seat.is_empty() {
             return Err(away());
         }
         self.show_all();
@@ -350,7 +415,7 @@ impl Inlet {
 
     /// Prepares to sleep until there is something to take, or the end; `true` if that may be so already.
     pub(super) fn fall_asleep(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        if self.side.is_none() || self.ended {
+        if self.seat.is_empty() || self.ended || memory::forked() {
             return true;
         }
         self.show_all();
@@ -359,7 +424,7 @@ impl Inlet {
         let [bell, asleep] = &core.bell.0;
         let seen = bell.load(Ordering::Acquire);
         let state = core.state.0.load(Ordering::Acquire);
-        asleep.store(1, Ordering::SeqCst);
+        asleep.store(seen | 1, Ordering::SeqCst);
         stored("pipe: asleep");
         fence(Ordering::SeqCst);
         sleep.on(bell, seen);
@@ -386,12 +451,19 @@ impl Inlet {
     fn find_orphans(&mut self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
         let heap = self.pipe.heap();
         let mut more = false;
+        // Lanes of one process stand side by side, mostly.
+        let mut alive = Some(heap.me());
         for input in &mut self.lanes {
             if input.orphaned || input.lane.is_over() {
                 continue;
             }
-            let lives = SlotId::unpack(input.lane.owner())
-                .is_some_and(|owner| owner == heap.me() || sleep.on_life(heap, owner, deadline));
+            let owner = SlotId::unpack(input.lane.owner());
+            let lives = owner.is_some_and(|process| {
+                owner == alive || process == heap.me() || sleep.on_life(heap, process, deadline)
+            });
+            if lives {
+                alive = owner;
+            }
             input.orphaned = !lives;
             more |= !lives;
         }
@@ -401,8 +473,9 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's.
-        if self.side.is_some() {
+        // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's, and so it
+        // is in a copy that the program forked.
+        if !self.seat.is_empty() && !memory::forked() {
             self.look_up();
             for at in 0..self.lanes.len() {
                 // No more than was there: somebody may be sending still.

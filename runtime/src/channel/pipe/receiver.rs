@@ -20,9 +20,10 @@ use crate::heap::Handle;
 
 /// The receiving end of a [`pipe`](crate::pipe): there is one, in one process at a time.
 ///
-/// It can move: as an argument, in a result, in a message. Encoding it sends it away, also from behind a reference; what
-/// stays here is an empty shell whose every call is an error (`is_usage`). For many receivers there is
-/// [`Queue`](crate::Queue). `Send`, but not `Sync`.
+/// It can move: as an argument, in a result, in a message. That sends it away, also from behind a reference; what
+/// stays here is an empty shell whose every call is an error (`is_usage`). A message that was not sent or put, for whatever
+/// reason, leaves it where it is; arguments and results take it with them when they are encoded, even if the start
+/// then fails. For many receivers there is [`Queue`](crate::Queue). `Send`, but not `Sync`.
 ///
 /// The messages of one sender arrive in their order; among senders it takes turns. When the last sender is gone (dropped,
 /// or its process has ended, however), and all that was sent has been received, the pipe is at its end.
@@ -195,7 +196,7 @@ impl<T: Message> Source for Receiver<T> {
 impl<T: Message> Serialize for Receiver<T> {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
         let mut inlet = self.inlet.borrow_mut();
-        // The message holds the side when this value does not any more.
+        // The message holds the side when this value does not any more: from when it is sent on.
         let (pipe, side, epoch) = inlet.send_away().map_err(S::Error::custom)?;
         (&pipe, &side, epoch).serialize(to)
     }

@@ -15,7 +15,7 @@ use serde::ser::{Serialize, Serializer};
 
 use super::core::{self, Core, Lane, RECEIVER_GONE, SENDERS_GONE};
 use crate::channel::error::{Refused, SendError, closed, late};
-use crate::channel::lane::PutEnd;
+use crate::channel::lane::{FOR_BYTES, PutEnd};
 use crate::channel::message::{self, Encoded, INLINE, Long, Message, Scratch, Stamp};
 use crate::channel::pace::Pace;
 use crate::channel::ring::Sort;
@@ -23,11 +23,15 @@ use crate::channel::room::{Place, units_for};
 use crate::channel::sleep::{Others, Sleep, deadline_in, is_over};
 use crate::error::{Error, Result};
 use crate::heap::{Handle, ObjectKind, mark_of};
-use crate::sys::futex;
+use crate::session;
 use crate::sys::points::stored;
+use crate::sys::{futex, memory};
 
 /// Bytes of messages outside the ring that may wait in one lane, if it is more than one message.
 const MOST_BYTES: u64 = 16 << 20;
+
+/// How long the first sleep for room lasts at most: by then whatever the receiver has stored is seen.
+const SOON: Duration = Duration::from_millis(1);
 
 /// The sending end of a [`pipe`](crate::pipe): any number of them, in any process of the session.
 ///
@@ -90,13 +94,20 @@ impl Out {
             return Err(Refused::Error(nobody()));
         }
         let (lane, end, _) = self.lane()?;
-        if (bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES))
-            && let Some(place) = end.place(lane.words(), units)?
-        {
+        let may = bytes == 0 || end.may_send(lane.words(), bytes, MOST_BYTES);
+        if may && let Some(place) = end.place(lane.words(), units)? {
             return Ok(place);
         }
         match deadline {
-            None => Err(Refused::Full),
+            None => {
+                lane.words().catch_up();
+                let place = if may {
+                    end.place(lane.words(), units)?
+                } else {
+                    None
+                };
+                place.ok_or(Refused::Full)
+            }
             Some(deadline) => self.wait(units, bytes, deadline),
         }
     }
@@ -112,11 +123,10 @@ impl Out {
         let core: &Core = pipe.body();
         let (lane, end, pace) = self.lane()?;
         let words = lane.words();
-        let look = |end: &mut PutEnd| {
-            if bytes != 0 && !end.may_send(words, bytes, MOST_BYTES) {
-                return Ok(None);
-            }
-            end.place(words, units)
+        let may = |end: &PutEnd| bytes == 0 || end.may_send(words, bytes, MOST_BYTES);
+        let look = |end: &mut PutEnd| match may(end) {
+            true => end.place(words, units),
+            false => Ok(None),
         };
         loop {
             let mut found = Ok(None);
@@ -134,10 +144,14 @@ impl Out {
             if is_over(deadline) {
                 return Err(Refused::Full);
             }
-            let seen = words.want_room();
+            let need = if may(end) { units } else { FOR_BYTES };
+            let (seen, said) = words.want_room(need);
             stored("pipe: wants room");
             if let Some(place) = look(end)? {
                 return Ok(place);
+            }
+            if need == FOR_BYTES && may(end) {
+                continue;
             }
             let mut sleep = Sleep::new();
             sleep.on(words.head(), seen);
@@ -148,7 +162,10 @@ impl Out {
             {
                 return Err(Refused::Error(nobody()));
             }
-            sleep.sleep(deadline);
+            let soon = (!said).then(|| Instant::now() + SOON);
+            sleep.sleep(soon.map_or(deadline, |soon| {
+                Some(deadline.map_or(soon, |deadline| deadline.min(soon)))
+            }));
         }
     }
 
@@ -187,10 +204,10 @@ impl Out {
         let (lane, end, _) = self.lane()?;
         lane.ring.put_words(place, Sort::Block, words);
         stored("pipe: block named");
-        end.count(bytes);
         // Killed from here to the commit, it leaves a block of the session's: whoever ends the lane finds it behind the last record.
         long.give()?;
         stored("pipe: block given");
+        end.count(bytes);
         self.commit(place);
         long.sent();
         Ok(())
@@ -199,7 +216,8 @@ impl Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
-        if let Some((lane, _)) = self.lane.take() {
+        // In a copy that the program forked, the lane is the other's still.
+        if let Some((lane, _)) = self.lane.take().filter(|_| !memory::forked()) {
             lane.end();
             self.core().lanes_changed();
         }
@@ -257,6 +275,9 @@ impl<T: Message> Sender<T> {
 
     #[inline]
     fn try_put(&self, value: &T, deadline: Option<Option<Instant>>) -> Result<(), Refused> {
+        if memory::forked() {
+            return Err(session::forked().into());
+        }
         match message::bound(value) {
             Some(bound) if bound <= INLINE => self.put_in_place(value, bound, deadline),
             Some(bound) => {
@@ -324,6 +345,9 @@ impl Sender<Vec<u8>> {
     /// # Errors
     /// As [`send`](Self::send).
     pub fn send_bytes(&self, bytes: &[u8]) -> Result<()> {
+        if memory::forked() {
+            return Err(session::forked());
+        }
         let mut out = self.out.borrow_mut();
         let deadline = Some(None);
         let count = (bytes.len() as u64).to_le_bytes();

@@ -9,9 +9,12 @@ use super::{get, put};
 use crate::channel::atomic::fence_after_rmw;
 use crate::channel::pace::Pace;
 use crate::channel::sleep::{Others, Sleep};
+use crate::error::Result;
 use crate::heap::{Handle, Heap, SlotId};
+use crate::session;
 use crate::sync::Acquired;
 use crate::sys::futex::{self, Change};
+use crate::sys::memory;
 use crate::sys::points::stored;
 
 /// How long somebody who does not want to wait waits for the lock of an end, which is held for a moment only, unless its
@@ -56,12 +59,18 @@ impl Drop for Locked<'_> {
 }
 
 /// Takes the lock of an end; `None` at the deadline. Without a deadline, for a moment.
+///
+/// # Errors
+/// In a copy of the process that the program forked.
 #[inline]
 pub(super) fn lock<'q>(
     end: &'q End,
     heap: &'static Heap,
     deadline: Option<Option<Instant>>,
-) -> Option<Locked<'q>> {
+) -> Result<Option<Locked<'q>>> {
+    if memory::forked() {
+        return Err(session::forked());
+    }
     let acquired = match deadline {
         Some(deadline) => end.lock.lock(heap, deadline).ok(),
         None => end
@@ -69,12 +78,11 @@ pub(super) fn lock<'q>(
             .try_lock(heap)
             .or_else(|| end.lock.lock(heap, Some(Instant::now() + MOMENT)).ok()),
     };
-    let Acquired { from_dead } = acquired?;
-    Some(Locked {
+    Ok(acquired.map(|Acquired { from_dead }| Locked {
         end,
         heap,
         from_dead: from_dead.is_some(),
-    })
+    }))
 }
 
 /// Moves the count of an end on, by who holds its lock and has prepared the next spot: the commit.

@@ -63,7 +63,7 @@ pub(super) fn get<R>(
         let empty =
             core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
         if !empty {
-            let Some(locked) = lock_repaired(queue, deadline) else {
+            let Some(locked) = lock_repaired(queue, deadline)? else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
@@ -135,7 +135,9 @@ pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> bo
     }
     // Whoever takes the lock from here on finds the queue closed.
     fence(Ordering::SeqCst);
-    if core.put.lock.owner().is_some() && put::lock_repaired(queue, deadline).is_none() {
+    if core.put.lock.owner().is_some()
+        && !matches!(put::lock_repaired(queue, deadline), Ok(Some(_)))
+    {
         return false;
     }
     core.len() == 0
@@ -271,13 +273,13 @@ fn take<R>(
 pub(super) fn lock_repaired(
     queue: &Handle,
     deadline: Option<Option<Instant>>,
-) -> Option<Locked<'_>> {
+) -> Result<Option<Locked<'_>>> {
     let core: &Core = queue.body();
     let locked = lock(&core.get, queue.heap(), deadline)?;
-    if locked.from_dead {
+    if locked.as_ref().is_some_and(|locked| locked.from_dead) {
         skip_taken(queue, core);
     }
-    Some(locked)
+    Ok(locked)
 }
 
 /// Moves on behind an item whose block somebody took that was killed before it could say so: its `taking` says so still.
@@ -311,9 +313,8 @@ pub(super) fn len(queue: &Handle) -> usize {
 pub(super) fn locked<'q>(
     queue: &'q Handle,
     deadline: Option<Option<Instant>>,
-) -> Option<(Locked<'q>, u32)> {
+) -> Result<Option<(Locked<'q>, u32)>> {
     let core: &Core = queue.body();
     let locked = lock_repaired(queue, deadline)?;
-    let count = core.get.count().load(Ordering::Relaxed);
-    Some((locked, count))
+    Ok(locked.map(|locked| (locked, core.get.count().load(Ordering::Relaxed))))
 }

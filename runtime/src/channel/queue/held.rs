@@ -68,7 +68,7 @@ pub(super) fn get(
 ) -> Result<Option<Item>> {
     let core: &Core = queue.body();
     loop {
-        let Some((lock, count)) = locked(queue, deadline) else {
+        let Some((lock, count)) = locked(queue, deadline)? else {
             return Ok(None);
         };
         // What comes back comes first: it is the oldest.

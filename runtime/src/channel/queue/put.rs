@@ -76,7 +76,7 @@ pub(super) fn put<T: Message>(
         if core.is_closed() {
             return Err(is_closed().into());
         }
-        let Some(locked) = lock_repaired(queue, deadline) else {
+        let Some(locked) = lock_repaired(queue, deadline)? else {
             return Err(Refused::Full);
         };
         // Once more: a getter that finds it closed, and then nobody at this lock, takes the queue for ended.
@@ -108,16 +108,16 @@ pub(super) fn put<T: Message>(
 pub(super) fn lock_repaired(
     queue: &Handle,
     deadline: Option<Option<Instant>>,
-) -> Option<Locked<'_>> {
+) -> crate::error::Result<Option<Locked<'_>>> {
     let core: &Core = queue.body();
     let locked = lock(&core.put, queue.heap(), deadline)?;
-    if locked.from_dead {
+    if locked.as_ref().is_some_and(|locked| locked.from_dead) {
         let count = core.put.count().load(Ordering::Relaxed);
         let spot = core.put.spot(count);
         repair(queue, core, spot);
         free_unlinked(queue, core, spot);
     }
-    Some(locked)
+    Ok(locked)
 }
 
 /// Whether one more item is allowed, by who holds the lock.
