@@ -61,9 +61,12 @@ impl<'h> Iterator for Stretches<'h> {
         self.left -= 1;
         if self.left > 0
             && let Some(words) = chunk(self.heap, self.of, here.next.load(Ordering::Acquire))
+            // A link to itself is the end.
+            && !std::ptr::eq(&raw const words[NEXT], here.next)
+            && let Some(index) = here.index.checked_add(here.entries.len() as u32)
         {
             self.ahead = Some(Stretch {
-                index: here.index + here.entries.len() as u32,
+                index,
                 entries: &words[CHUNK_HEAD..words.len() - tail::BYTES / 8],
                 next: &words[NEXT],
             });
@@ -197,10 +200,15 @@ impl<const N: usize> Roll<N> {
             chunks += 1;
             last = stretch.next;
         }
-        if last.load(Ordering::Acquire) != 0 || chunks >= MOST_CHUNKS {
+        let link = last.load(Ordering::Acquire);
+        if link != 0 || chunks >= MOST_CHUNKS {
             // Somebody was faster; or the link leads nowhere, and then nothing can be added.
-            return match chunk(heap, of, last.load(Ordering::Acquire)) {
-                Some(_) if chunks < MOST_CHUNKS => Ok(()),
+            return match chunk(heap, of, link) {
+                Some(words)
+                    if chunks < MOST_CHUNKS && !std::ptr::eq(&raw const words[NEXT], last) =>
+                {
+                    Ok(())
+                }
                 _ => Err(Error::new(
                     Kind::Protocol,
                     "a shared object's list is broken",

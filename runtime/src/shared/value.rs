@@ -20,9 +20,7 @@ use crate::codec::Plain;
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Body, Handle, Heap, ObjectKind, mark_of, shared_handle};
 use crate::session;
-use crate::sync::{
-    Dead, Latch, LockError, LockResult, TimedOut, TryLockResult, outcome, without_deadline,
-};
+use crate::sync::{Dead, Latch, LockResult, TimedOut, TryLockResult, outcome, without_deadline};
 use crate::sys::memory;
 use crate::sys::points::stored;
 
@@ -34,6 +32,10 @@ pub(super) struct Head {
     latch: Latch,
     /// 0 or 1.
     current: AtomicU32,
+    /// Whether a holder died and no `lock` has said so yet. By the holder of the lock.
+    poisoned: AtomicU32,
+    /// The process id of that holder, if it is known.
+    culprit: AtomicU32,
 }
 
 // SAFETY: nothing but atomics, in C layout; zeroes are a free lock and slot 0.
@@ -46,7 +48,7 @@ unsafe impl Body for Head {}
 ///
 /// **If a holder dies**, or panics with the guard in its hands, the value is as it was before: never half-written. The next
 /// [`lock`](Self::lock) says that a holder died, in case the value is one of several that belong together; `get`, `set` and `update`
-/// do not mind.
+/// do not mind, and leave the news to the next `lock`, `try_lock` or `lock_timeout`.
 ///
 /// A handle, as all shared objects are: clones are of the same value, and so is what arrives in another process, by value or
 /// by reference, in a struct, a result or a message. It lives as long as some process or message has a handle. Order, fairness
@@ -184,7 +186,7 @@ impl<T: Plain> Value<T> {
     pub fn set(&self, value: T) -> Result<()> {
         let (head, heap) = self.parts()?;
         // What is there does not matter, not even whether it is a value.
-        while head.latch.lock(heap, None).is_err() {}
+        self.keep_news(without_end(head, heap));
         self.commit(&value);
         head.latch.unlock(heap);
         Ok(())
@@ -206,8 +208,37 @@ impl<T: Plain> Value<T> {
         self.head().latch.is_locked()
     }
 
+    /// The guard, without the news of a dead holder, which stays for others.
     fn whole(&self) -> Result<ValueGuard<'_, T>> {
-        self.lock().or_else(LockError::into_guard)
+        let (head, heap) = self.parts()?;
+        self.keep_news(without_end(head, heap));
+        self.open()
+    }
+
+    /// Notes that a holder died. By the holder of the lock.
+    #[inline]
+    fn keep_news(&self, dead: Option<Dead>) {
+        if let Some(dead) = dead {
+            let head = self.head();
+            head.culprit.store(dead.pid.unwrap_or(0), Ordering::Relaxed);
+            head.poisoned.store(1, Ordering::Release);
+            stored("value: poisoned");
+        }
+    }
+
+    /// The news of a dead holder, to be told now.
+    #[inline]
+    fn take_news(&self) -> Option<Dead> {
+        let head = self.head();
+        if head.poisoned.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        head.poisoned.store(0, Ordering::Release);
+        stored("value: told");
+        let pid = head.culprit.load(Ordering::Relaxed);
+        Some(Dead {
+            pid: (pid != 0).then_some(pid),
+        })
     }
 
     #[inline]
@@ -221,17 +252,25 @@ impl<T: Plain> Value<T> {
         &self,
         taken: std::result::Result<Option<Dead>, TimedOut>,
     ) -> TryLockResult<ValueGuard<'_, T>> {
-        if taken.is_err() {
+        let Ok(dead) = taken else {
             return Ok(None);
-        }
+        };
+        self.keep_news(dead);
+        let guard = self.open()?;
+        outcome(Ok(self.take_news()), NAME, || guard)
+    }
+
+    /// The guard of whoever has just taken the lock, which is given back if there is no value.
+    #[inline]
+    fn open(&self) -> Result<ValueGuard<'_, T>> {
         let head = self.head();
         let current = head.current.load(Ordering::Acquire);
         // SAFETY: the slot is inside the body, and under the lock nobody of good will writes there.
         let Some(value) = (unsafe { bytes::get(self.slot(current)) }) else {
             head.latch.unlock(self.handle.heap());
-            return Err(LockError::Failed(overwritten::<T>()));
+            return Err(overwritten::<T>());
         };
-        outcome(taken, NAME, || ValueGuard {
+        Ok(ValueGuard {
             of: self,
             value,
             changed: false,
@@ -270,6 +309,16 @@ impl<T: Plain> Value<T> {
             return Err(session::forked());
         }
         Ok((self.head(), self.handle.heap()))
+    }
+}
+
+#[inline]
+fn without_end(head: &Head, heap: &Heap) -> Option<Dead> {
+    loop {
+        // Without a deadline none can pass.
+        if let Ok(dead) = head.latch.lock(heap, None) {
+            return dead;
+        }
     }
 }
 

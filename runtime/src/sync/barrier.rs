@@ -142,6 +142,10 @@ impl Barrier {
     /// As [`wait`](Self::wait); `None` if the others have not come within `timeout`: then the barrier is broken. Python's
     /// `wait(timeout)`.
     ///
+    /// A party that has not even arrived when its time is up leaves the barrier as it is: because the action of the round before still
+    /// runs, or because a process is stopped in the middle of a call. If one is when a party that *has* arrived gives up, the
+    /// barrier breaks as soon as that process goes on, or dies.
+    ///
     /// # Errors
     /// As [`wait`](Self::wait).
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<usize>> {

@@ -13,27 +13,33 @@
 //! `called` up by one more waiter and then clears the entry. Killed in between, it has the same done again by the next: one
 //! notification too many, which a condition allows. Sleepers watch the lives of those who were notified and are not through.
 //!
+//! **Withdrawing.** A waiter whose time is up, and which cannot have the latch for a moment (its holder is stopped), puts
+//! [`WITHDRAWN`] in the place of its process and then looks at `called`; whoever calls moves `called` and then looks for such entries: one of
+//! the two sees the other (a fence between, on both sides). A withdrawn entry counts as that of a dead process: the next holder of
+//! the latch takes it out, and passes the notification on if it was called.
+//!
 //! Entries are written, cleared and counted with the latch held, but for a waiter's own, which it may clear at any time; nothing has to
 //! be put right after somebody died holding the latch. The orderings are the latch's.
 
 use super::error::poisoned;
-use super::latch::Latch;
+use super::latch::{Latch, MOMENT};
 use super::lock::{Lock, LockGuard, NAME as LOCK};
 use super::watch::{self, Slept};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, shared_handle};
 use crate::session;
-use crate::sys::futex::{Change, change_and_wake, wake_all};
+use crate::sys::futex::{Change, change_and_wake};
 use crate::sys::memory;
 use crate::sys::points::stored;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// What the kernel can add at once.
 const STRIDE: u32 = 2047;
-const MOST_STEPS: u32 = 1000;
+/// The process in the entry of a waiter whose time was up while the latch was not to be had. No slot has this name.
+const WITHDRAWN: u32 = u32::MAX;
 
 #[repr(C)]
 struct State {
@@ -69,7 +75,8 @@ unsafe impl Body for State {}
 /// ```
 ///
 /// Waiters are notified in the order in which they came. A wait may also end for no reason, so look again after it, or use
-/// [`wait_for`](Self::wait_for). Unlike Python's, `notify` may be called without the lock.
+/// [`wait_for`](Self::wait_for). Unlike Python's, `notify` may be called without the lock, and the lock is a plain
+/// [`Lock`](crate::Lock), not an `RLock`: a thread that takes it twice waits for itself.
 ///
 /// **Death.** A waiter that dies is no longer counted. One that was notified and dies before it has given the lock back again
 /// passes the notification on to the next, which then also learns of the death if the lock was poisoned by it. A process that dies while it holds the lock poisons it: the wait that gets it next gives an error with
@@ -134,7 +141,8 @@ impl Condition {
     }
 
     /// As [`wait`](Self::wait), but no longer than `timeout` before the lock is taken again; whether notified. Python's
-    /// `wait(timeout)`.
+    /// `wait(timeout)`. A process that is stopped in the middle of another call does not hold it up (for more than some 20 ms);
+    /// one that is stopped with the lock in its hands does, because the lock is taken again without a limit.
     ///
     /// # Errors
     /// As [`wait`](Self::wait).
@@ -210,7 +218,9 @@ impl Condition {
             return Err(Error::new(Kind::Usage, text));
         }
         let inside = Inside::of(&self.waiters)?;
-        let (entry, ticket) = inside.come()?;
+        let Some((entry, ticket)) = inside.come(deadline)? else {
+            return Ok(false);
+        };
         let (latch, heap) = self.lock.parts()?;
         // The guard is not dropped meanwhile: no code of the user runs, and nothing in here panics.
         latch.unlock(heap);
@@ -279,10 +289,20 @@ impl<'a> Inside<'a> {
         u64::from(ticket) << 32 | u64::from(self.heap.me().pack())
     }
 
-    /// A waiter comes: its place in the roll, and its ticket.
-    fn come(&self) -> Result<(u32, u32)> {
-        self.enter();
+    /// A waiter comes: its place in the roll, and its ticket; `None` if the latch was not to be had before the deadline.
+    fn come(&self, deadline: Option<Instant>) -> Result<Option<(u32, u32)>> {
+        // Also with a deadline that has passed: who merely looks is to find a free latch.
+        let patience = deadline.map(|deadline| deadline.max(Instant::now() + MOMENT));
+        if self.state.latch.lock(self.heap, patience).is_err() {
+            return Ok(None);
+        }
+        self.pass_on(|process| process == WITHDRAWN);
         let ticket = self.state.next.load(Ordering::Relaxed);
+        if self.entries().next().is_none() {
+            // All tickets before are of waiters that are through: so those whose time was up do not pile up before `called`.
+            self.state.called.store(ticket, Ordering::Release);
+            stored("condition: nobody waits");
+        }
         let from = self.heap.me().index % 12;
         let mine = self.entry(ticket);
         let entry = self.state.waiters.claim(self.heap, self.place, mine, from);
@@ -293,7 +313,7 @@ impl<'a> Inside<'a> {
             stored("condition: the next ticket");
         }
         self.leave();
-        Ok((entry?, ticket))
+        Ok(Some((entry?, ticket)))
     }
 
     /// A waiter goes.
@@ -328,21 +348,45 @@ impl<'a> Inside<'a> {
             match watch::sleep(self.heap, &words, before, deadline) {
                 Slept::Look => {}
                 Slept::TimedOut => {
-                    self.enter();
-                    let called = self.is_called(ticket);
-                    if !called {
-                        self.go(entry, ticket);
-                    }
-                    self.leave();
-                    return called;
+                    return self.give_up(entry, ticket);
                 }
                 Slept::Dead(dead) => {
-                    self.enter();
+                    if self.state.latch.lock(self.heap, deadline).is_err() {
+                        return self.give_up(entry, ticket);
+                    }
                     self.pass_on(|process| process == dead);
                     self.leave();
                 }
             }
         }
+    }
+
+    /// The time of this waiter is up; whether it was called all the same.
+    fn give_up(&self, entry: u32, ticket: u32) -> bool {
+        let patience = Some(Instant::now() + MOMENT);
+        if self.state.latch.lock(self.heap, patience).is_ok() {
+            let called = self.is_called(ticket);
+            if !called {
+                self.go(entry, ticket);
+            }
+            self.leave();
+            return called;
+        }
+        // Whoever holds the latch is stopped, perhaps in the middle of calling this waiter.
+        let Some(entry) = self.state.waiters.get(self.heap, self.place, entry) else {
+            return self.is_called(ticket);
+        };
+        let mine = self.entry(ticket);
+        let withdrawn = u64::from(ticket) << 32 | u64::from(WITHDRAWN);
+        let change = |from, to| {
+            let changed = entry.compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed);
+            changed.is_ok()
+        };
+        change(mine, withdrawn);
+        stored("condition: withdrawn");
+        fence(Ordering::SeqCst);
+        // If it was called, the notification is this waiter's, unless it has been passed on by now.
+        self.is_called(ticket) && change(withdrawn, mine)
     }
 
     /// All waiters.
@@ -361,15 +405,18 @@ impl<'a> Inside<'a> {
 
     /// With the latch held: calls `n` more of those who wait and live.
     fn call(&self, n: usize) {
-        self.pass_on(|process| watch::is_dead(self.heap, process));
+        self.pass_on(|process| process == WITHDRAWN || watch::is_dead(self.heap, process));
         self.call_living(n);
+        // Those who have withdrawn since they were counted.
+        fence(Ordering::SeqCst);
+        self.pass_on(|process| process == WITHDRAWN);
     }
 
     fn call_living(&self, n: usize) {
         let called = self.state.called.load(Ordering::Relaxed);
         let mut ahead: Vec<u32> = self
             .entries()
-            .filter(|waiter| !self.is_called(waiter.ticket))
+            .filter(|waiter| waiter.process != WITHDRAWN && !self.is_called(waiter.ticket))
             .map(|waiter| waiter.ticket.wrapping_sub(called))
             .collect();
         ahead.sort_unstable();
@@ -377,12 +424,6 @@ impl<'a> Inside<'a> {
             return;
         };
         let mut steps = ahead[last].wrapping_add(1);
-        if steps / STRIDE > MOST_STEPS {
-            // So far apart are only tickets that somebody has written wildly.
-            self.state.called.fetch_add(steps, Ordering::AcqRel);
-            wake_all(&self.state.called);
-            return;
-        }
         while steps > 0 {
             let step = steps.min(STRIDE);
             change_and_wake(&self.state.called, Change::Add(step));

@@ -9,8 +9,8 @@
 //! - A **writer** takes the gate and keeps it, so that no reader comes in, then waits until all entries are 0. Then it stores its
 //!   pid in `writing`, and before it gives the gate back 0. So writers come before the readers that come after them.
 //! - **Death.** A dead reader's entry is cleared by the writer that waits for it, once the reader is wholly gone. A pid in
-//!   `writing` while the gate is one's own, or open, is that of a writer that died; who gets the lock next takes it out and is
-//!   told.
+//!   `writing` while the gate is one's own, or open, is that of a writer that died; readers are told each time, and the
+//!   next writer is told and writes over it.
 //!
 //! `left`: bit 0, a writer waits; the rest counts readers that left while one did. A reader stores 0 in its entry, then, after a full
 //! barrier, looks at bit 0, and if it is set counts and wakes in one call; the writer sets bit 0, then, after a full
@@ -52,8 +52,8 @@ unsafe impl Body for State {}
 /// A lock that many may hold to read, or one to write.
 ///
 /// As [`Lock`](crate::Lock), which see about handles, order and leaks. Python has none. A **reader that dies** blocks nobody:
-/// it changed nothing, so nobody is told. A **writer that dies** is reported like the holder of a `Lock`, to
-/// the reader or writer that is next.
+/// it changed nothing, so nobody is told. A **writer that dies** is reported to
+/// every reader, until the next writer has been told too: it can put things right.
 ///
 /// A writer that waits keeps new readers out, so that it is not put off for ever. Hence a thread that reads must not ask to read
 /// again, nor to write: it may wait for a writer that waits for it.
@@ -178,6 +178,7 @@ impl RwLock {
         }
         let entry = claim();
         let dead = entry.as_ref().ok().and_then(|_| state.half_written());
+        // The news stays for whoever writes next.
         state.gate.unlock(heap);
         let entry = entry?;
         outcome(Ok(dead), NAME, || RwLockReadGuard { lock: self, entry })
@@ -225,14 +226,12 @@ impl RwLock {
 }
 
 impl State {
-    /// With the gate taken: the writer that died writing, if one has. Told once.
+    /// With the gate taken: the writer that died writing, if one has. Readers are told each; only a writer writes over it.
     fn half_written(&self) -> Option<Dead> {
-        if self.writing.load(Ordering::Relaxed) == 0 {
-            return None;
+        match self.writing.load(Ordering::Relaxed) {
+            0 => None,
+            pid => Some(Dead { pid: Some(pid) }),
         }
-        let pid = self.writing.swap(0, Ordering::Relaxed);
-        stored("rwlock: told");
-        Some(Dead { pid: Some(pid) })
     }
 
     /// With the gate taken: waits until all readers are out.

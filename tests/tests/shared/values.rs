@@ -221,6 +221,29 @@ fn a_dead_holder_leaves_the_old_value() {
         let child = Process::new(die_with, (&value, way)).start().unwrap();
         let _ = child.join();
         assert_eq!(value.get().unwrap(), [2; 500]);
+        // It leaves the news to the next lock.
+        assert!(value.lock().is_err_and(|error| error.is_poisoned()));
         drop(value.lock().unwrap());
     }
+}
+
+#[mp::task]
+fn die_with_a_number(value: &Value<u64>) {
+    let _guard = value.lock();
+    mp_tests::grief::end("kill");
+}
+
+#[mp::test]
+fn get_leaves_the_news_of_a_dead_holder_to_lock() {
+    let value = Value::new(1_u64).unwrap();
+    let child = die_with_a_number.start(&value).unwrap();
+    let pid = child.pid();
+    assert!(child.join().is_err());
+    assert_eq!(value.get().unwrap(), 1);
+    value.set(2).unwrap();
+    value.update(|x| *x += 1).unwrap();
+    let error = value.lock().map(|guard| *guard).unwrap_err();
+    assert!(error.is_poisoned() && error.to_string().contains(&pid.to_string()));
+    drop(error);
+    assert_eq!(*value.lock().unwrap(), 3);
 }

@@ -1,6 +1,6 @@
 //! `Barrier`: CPython's `_TestBarrier`, by five processes each time, of which one is this one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mp::Failure;
 
@@ -279,4 +279,35 @@ fn more_threads_than_parties() -> Verdict {
         assert_eq!(places, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         Ok(())
     })
+}
+
+#[mp::task]
+fn keep_resetting(gate: &mp::Barrier) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
+        let _ = gate.reset();
+    }
+}
+
+#[mp::test]
+fn a_time_out_passes_while_another_is_stopped_inside() {
+    let gate = mp::Barrier::new(2).unwrap();
+    let child = keep_resetting.start(&gate).unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.pid() as i32);
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(7));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        // Comes back; the watchdog sees to it.
+        let _ = gate.wait_timeout(Duration::from_millis(5));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    }
+    child.kill().unwrap();
+    let _ = child.join();
+    gate.reset().unwrap();
+    assert_eq!(gate.n_waiting(), 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| gate.wait().unwrap());
+        gate.wait().unwrap();
+    });
 }

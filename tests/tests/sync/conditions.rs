@@ -281,3 +281,46 @@ fn fills(
     }
     Ok(())
 }
+
+#[mp::task]
+fn keep_notifying(changed: &mp::Condition) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < end {
+        let _ = changed.notify_one();
+    }
+}
+
+#[mp::test]
+fn a_time_out_passes_while_a_notifier_is_stopped() {
+    let changed = mp::Condition::new().unwrap();
+    let child = keep_notifying.start(&changed).unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.pid() as i32);
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(7));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        // Comes back; the watchdog sees to it.
+        let mut guard = changed.lock().unwrap();
+        changed
+            .wait_timeout(&mut guard, Duration::from_millis(5))
+            .unwrap();
+        drop(guard);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    }
+    child.kill().unwrap();
+    let _ = child.join();
+    // Nothing is left of those who gave up.
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let mut guard = changed.lock().unwrap();
+            changed
+                .wait_timeout(&mut guard, Duration::from_secs(60))
+                .unwrap()
+        });
+        while !waiter.is_finished() {
+            changed.notify_one().unwrap();
+            std::thread::yield_now();
+        }
+        assert!(waiter.join().unwrap());
+    });
+}

@@ -258,3 +258,21 @@ fn readers_and_writers_of_all_kinds() -> Verdict {
     assert!(lock.write_timeout(LONG)?.is_some());
     Ok(())
 }
+
+#[mp::task]
+fn dies_writing(lock: &mp::RwLock) {
+    let _guard = lock.write();
+    mp_tests::grief::end("kill");
+}
+
+#[mp::test]
+fn the_news_of_a_dead_writer_stays_for_a_writer() {
+    let lock = mp::RwLock::new().unwrap();
+    assert!(dies_writing.start(&lock).unwrap().join().is_err());
+    for _ in 0..2 {
+        assert!(lock.read().is_err_and(|error| error.is_poisoned()));
+    }
+    assert!(lock.write().is_err_and(|error| error.is_poisoned()));
+    assert!(lock.read().is_ok());
+    assert!(lock.write().is_ok());
+}

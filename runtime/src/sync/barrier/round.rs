@@ -4,12 +4,16 @@ use super::{ACTING, BROKEN, Barrier, NOTES, ROUND, STATES, State};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Heap, Place};
 use crate::session;
+use crate::sync::latch::MOMENT;
 use crate::sync::watch::{self, Slept, pid_of};
 use crate::sys::futex::{Change, change_and_wake};
 use crate::sys::memory;
 use crate::sys::points::stored;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+/// The process in the entry of a party that has given up without the latch. No slot has this name.
+const WITHDRAWN: u32 = u32::MAX;
 
 /// A round and how it stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,7 +106,11 @@ impl<'a> Inside<'a> {
                     let words = [(&self.state.phase, phase)];
                     match watch::sleep(self.heap, &words, names, deadline) {
                         Slept::TimedOut => return Ok(None),
-                        Slept::Dead(dead) => self.break_by_death(here.round, dead),
+                        Slept::Dead(dead) => {
+                            if !self.break_by_death(here.round, dead, deadline) {
+                                return Ok(None);
+                            }
+                        }
                         Slept::Look => {}
                     }
                 }
@@ -215,7 +223,11 @@ impl<'a> Inside<'a> {
             let words = [(&self.state.phase, phase), (&self.state.arrivals, arrivals)];
             match watch::sleep(self.heap, &words, names, deadline) {
                 Slept::Look => {}
-                Slept::Dead(dead) => self.break_by_death(party.round, dead),
+                Slept::Dead(dead) => {
+                    if !self.break_by_death(party.round, dead, deadline) {
+                        return self.give_up(party);
+                    }
+                }
                 Slept::TimedOut => return self.give_up(party),
             }
         }
@@ -223,7 +235,9 @@ impl<'a> Inside<'a> {
 
     /// The time of this party is up.
     pub(super) fn give_up(&self, party: &Party) -> Result<Option<usize>> {
-        self.enter(None);
+        if !self.enter(Some(Instant::now() + MOMENT)) {
+            return self.withdraw(party);
+        }
         let verdict = self.verdict(party);
         if verdict.is_none() {
             self.break_by(0);
@@ -232,13 +246,33 @@ impl<'a> Inside<'a> {
         verdict.map_or(Ok(None), |verdict| verdict.map(Some))
     }
 
-    pub(super) fn break_by_death(&self, round: u32, dead: u32) {
-        self.enter(None);
+    /// Gives up while the latch is not to be had, because its holder is stopped: the entry counts as that of a dead process from now on,
+    /// and whoever sees it next with the latch in its hands breaks the barrier.
+    fn withdraw(&self, party: &Party) -> Result<Option<usize>> {
+        if let Some(entry) = self.state.arrived.get(self.heap, self.place, party.entry) {
+            let withdrawn = u64::from(party.round) << 32 | u64::from(WITHDRAWN);
+            let mine = self.entry(party.round);
+            let _ = entry.compare_exchange(mine, withdrawn, Ordering::SeqCst, Ordering::Relaxed);
+            stored("barrier: withdrawn");
+            change_and_wake(&self.state.arrivals, Change::Add(1));
+            stored("barrier: told of it");
+        }
+        // The round may have ended in the meantime.
+        self.verdict(party)
+            .map_or(Ok(None), |verdict| verdict.map(Some))
+    }
+
+    /// `false` if the deadline passed before.
+    fn break_by_death(&self, round: u32, dead: u32, deadline: Option<Instant>) -> bool {
+        if !self.enter(deadline) {
+            return false;
+        }
         let still_there = || self.parties_of(round).any(|name| name == dead);
         if self.here().round == round && still_there() {
             self.break_by(dead);
         }
         self.leave();
+        true
     }
 
     /// With the latch held: breaks it, if it is whole.
