@@ -12,6 +12,7 @@ mod heap;
 mod pool;
 mod process;
 mod session;
+mod shared;
 mod spawn;
 mod sys;
 mod task;
@@ -32,6 +33,7 @@ pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process,
 };
+pub use shared::Buffer;
 pub use spawn::StartMethod;
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 

@@ -2,13 +2,14 @@
 //! Where encoded messages live in the shared heap: room that is there already, or a block that grows.
 //!
 //! Relies on: a block belongs to the process that allocated it until somebody frees it; a block is written by its owner only,
-//! and read by others after it has been published.
+//! and read by others after it has been published. A message that names shared objects always stands in a block, whose tail
+//! says which (see `heap::carry`).
 
 use std::ptr::NonNull;
 
 use super::{Reader, Store};
-use crate::error::Error;
-use crate::heap::{Block, Heap};
+use crate::error::{Error, Kind};
+use crate::heap::{Block, Heap, Held};
 
 /// A message that stands in shared memory.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ impl Parcel {
                 let room = heap.size_of(offset)?;
                 if len > room {
                     return Err(Error::new(
-                        crate::error::Kind::Protocol,
+                        Kind::Protocol,
                         format!("a message of {len} bytes is said to stand in a block of {room}"),
                     ));
                 }
@@ -85,32 +86,87 @@ impl BlockStore {
     }
 }
 
-// SAFETY: every block is writable for its whole size, 64-byte aligned, the writer's alone, and begins with what was written.
-unsafe impl Store for BlockStore {
-    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
-        let doubled = self.block.map_or(0, |block| block.size.saturating_mul(2));
-        let block = match self.heap.alloc(need.max(doubled), 64) {
-            Ok(block) => block,
-            // Doubling may be too much where the need itself is not.
-            Err(_) if doubled > need => self.heap.alloc(need, 64)?,
-            Err(error) => return Err(error),
-        };
-        let base = match self.heap.at(block.offset, block.size) {
-            Ok(base) => base,
-            Err(error) => {
-                let _ = self.heap.free(block.offset);
-                return Err(error);
-            }
-        };
-        if let Some(old) = self.base {
+/// A block that a message is being written into, and its address.
+pub(crate) type Room = (Block, NonNull<u8>);
+
+/// A block for a message that has outgrown its place: begins with the `used` bytes at `old`, has room for `need` and for
+/// the objects that the message carried in `before` (which is still to be freed) and `more` others. Gives how much is free to write.
+pub(crate) fn outgrow(
+    heap: &'static Heap,
+    before: Option<Block>,
+    old: Option<NonNull<u8>>,
+    used: usize,
+    need: usize,
+    more: usize,
+) -> Result<(Room, usize), Error> {
+    let carried = before.map_or(0, |block| heap.carried(block.offset));
+    let tail = Heap::carried_bytes(carried + more);
+    let need = need.saturating_add(tail);
+    let doubled = before.map_or(0, |block| block.size.saturating_mul(2));
+    let block = match heap.alloc(need.max(doubled), 64) {
+        Ok(block) => block,
+        // Doubling may be too much where the need itself is not.
+        Err(_) if doubled > need => heap.alloc(need, 64)?,
+        Err(error) => return Err(error),
+    };
+    let filled = heap.at(block.offset, block.size).and_then(|base| {
+        if let Some(old) = old {
             // SAFETY: `used` bytes stand at the old place, which is ours; the new block is at least `need` long and apart.
             unsafe { base.copy_from_nonoverlapping(old, used) };
         }
+        if let Some(before) = before.filter(|_| carried > 0) {
+            heap.carry_over(before.offset, block.offset)?;
+        }
+        Ok(base)
+    });
+    match filled {
+        Ok(base) => Ok(((block, base), block.size - tail)),
+        Err(error) => {
+            let _ = heap.free(block.offset);
+            Err(error)
+        }
+    }
+}
+
+/// How many bytes of a block are free for a message that carries what it carries, and `more` other objects.
+pub(crate) fn room_in(heap: &Heap, block: Block, more: usize) -> usize {
+    let carried = heap.carried(block.offset) + more;
+    block.size.saturating_sub(Heap::carried_bytes(carried))
+}
+
+// SAFETY: every block is writable for its whole size but the tail, 64-byte aligned, the writer's alone, and begins with
+// what was written.
+unsafe impl Store for BlockStore {
+    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
+        self.move_on(used, need, 0)
+    }
+
+    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
+        let room = self.block.map_or(0, |block| room_in(self.heap, block, 1));
+        if self.block.is_none() || room < used {
+            self.move_on(used, used, 1)?;
+        }
+        let (Some(block), Some(base)) = (self.block, self.base) else {
+            return Err(Error::new(Kind::Encode, "there is no room for the message"));
+        };
+        self.heap.carry(block.offset, held.place())?;
+        Ok((base, room_in(self.heap, block, 0)))
+    }
+}
+
+impl BlockStore {
+    fn move_on(
+        &mut self,
+        used: usize,
+        need: usize,
+        more: usize,
+    ) -> Result<(NonNull<u8>, usize), Error> {
+        let ((block, base), room) = outgrow(self.heap, self.block, self.base, used, need, more)?;
         if let Some(old) = self.block.replace(block) {
             let _ = self.heap.free(old.offset);
         }
         self.base = Some(base);
-        Ok((base, block.size))
+        Ok((base, room))
     }
 }
 

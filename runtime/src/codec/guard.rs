@@ -7,15 +7,18 @@
 //!   Room is made ahead for at most as many as the message has bytes.
 //! - *Text and bytes* are taken by reference from the message, then copied: nothing is allocated by a declared length.
 //!
-//! Handles of shared objects will be recognised here by the name of their newtype (`serialize_newtype_struct`,
-//! `deserialize_newtype_struct`), so that through any other serializer they are an error.
+//! - *Handles* of shared objects are recognised by the name and the type of their newtype's contents. They are written as place and
+//!   id, and noted, so that the message holds their objects; what is read is held by this process before it is shown. Any other
+//!   serializer meets an error in their place.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::Deserialize;
 
 use super::reader::ZERO_SIZED;
+use crate::heap::{self, Held, Place as ObjectPlace};
 
 mod de;
 mod ser;
@@ -28,6 +31,8 @@ pub(crate) struct Budget {
     declared: Cell<usize>,
     /// The length of the message.
     bytes: usize,
+    /// The objects whose handles were written.
+    held: RefCell<Vec<Arc<Held>>>,
 }
 
 impl Budget {
@@ -41,7 +46,13 @@ impl Budget {
         Budget {
             declared: Cell::new(0),
             bytes,
+            held: RefCell::default(),
         }
+    }
+
+    /// The objects whose handles were written.
+    pub(crate) fn into_held(self) -> Vec<Arc<Held>> {
+        self.held.into_inner()
     }
 
     /// Whether a message of `bytes` bytes may declare what was declared.
@@ -80,6 +91,27 @@ impl Place<'_> {
             ..self
         })
     }
+}
+
+/// A handle on the wire: where the object is, and its id.
+type Wire = (u64, u64);
+
+impl Budget {
+    /// Notes that the message names an object; gives what is written for it.
+    fn note(&self, held: &Arc<Held>) -> Wire {
+        let mut all = self.held.borrow_mut();
+        if all.last().is_none_or(|last| last.place() != held.place()) {
+            all.push(Arc::clone(held));
+        }
+        let ObjectPlace { offset, id } = held.place();
+        (offset, id)
+    }
+}
+
+/// Takes hold of an object that a message names.
+fn attach((offset, id): Wire) -> Result<Arc<Held>, String> {
+    let heap = heap::current().ok_or("this process belongs to no session")?;
+    Held::attach(heap, ObjectPlace { offset, id }).map_err(|error| error.message().to_owned())
 }
 
 /// Serializes `value` through the guard.

@@ -1,4 +1,4 @@
-//! Bytes: how arguments and results are written into memory and read back. Relies on the error type and `sys::advice`.
+//! Bytes: how arguments and results are written into memory and read back. Relies on the error type, the heap and `sys::advice`.
 //!
 //! A parameter's type chooses its *tag* when the program is compiled ([`probe::Probe`]); the tag, of no size, knows how such
 //! values are put and got ([`Tag`]). Plain data go as raw bytes, text and paths as bytes, all else through serde.
@@ -19,7 +19,7 @@ mod tag;
 mod vec_store;
 mod writer;
 
-pub(crate) use block::{BlockStore, Parcel};
+pub(crate) use block::{BlockStore, Parcel, Room, outgrow, room_in};
 pub use plain::Plain;
 pub(crate) use reader::{Reader, vec_with_room};
 pub(crate) use tag::{OwnedTag, Tag};

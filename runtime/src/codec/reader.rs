@@ -108,6 +108,17 @@ impl<'m> Reader<'m> {
         }
     }
 
+    /// Reads a part of the message that stands elsewhere: memory that the message holds for as long as it is there.
+    pub(crate) fn elsewhere(&self, at: NonNull<u8>, len: usize) -> Reader<'m> {
+        Reader {
+            at: at.as_ptr(),
+            left: len,
+            done: 0,
+            trusted: self.trusted,
+            memory: PhantomData,
+        }
+    }
+
     /// The bytes that are left.
     #[inline]
     pub fn remaining(&self) -> usize {

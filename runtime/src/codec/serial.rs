@@ -45,6 +45,9 @@ pub(crate) fn put<T: Serialize + ?Sized>(value: &T, out: &mut Writer<'_>) -> Res
             ),
         ));
     }
+    for held in budget.into_held() {
+        out.hold(&held)?;
+    }
     Ok(())
 }
 

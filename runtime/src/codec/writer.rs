@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 
 use super::plain::{Plain, scrub_value};
 use crate::error::{Error, Kind};
+use crate::heap::Held;
 
 /// The bytes before the payload of a frame: its length and a zero word, so that the payload begins at a multiple of 16.
 pub(crate) const FRAME_HEAD: usize = 16;
@@ -21,6 +22,15 @@ pub(crate) const FRAME_HEAD: usize = 16;
 pub unsafe trait Store {
     /// Gives room for at least `need` bytes in all, keeping the first `used`; answers the new base and capacity.
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
+
+    /// Has the message hold a shared object for as long as it is there; answers as `grow`, which is free to move it.
+    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
+        let _ = (used, held);
+        Err(Error::new(
+            Kind::Encode,
+            "a handle of a shared object cannot be sent this way",
+        ))
+    }
 }
 
 /// Encodes into memory of a `Store`.
@@ -124,6 +134,12 @@ impl<'s> Writer<'s> {
             return Err(Error::new(Kind::Encode, "no room for the message"));
         }
         (self.base, self.cap) = (base, cap);
+        Ok(())
+    }
+
+    /// Has the message hold the object of a handle that was written.
+    pub(crate) fn hold(&mut self, held: &Held) -> Result<(), Error> {
+        (self.base, self.cap) = self.store.hold(self.len, held)?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 use super::extent::Extents;
 use super::segment::{GRANULE, Segment, block_word};
 use super::small::{self, Small};
-use super::word::{Kind, Resident, Word};
+use super::word::{Kind, MANAGED, Resident, Word};
 use super::{Block, SlotId, Stats};
 use crate::error::{self, Error};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +33,22 @@ enum Found {
         granule: usize,
         word: Word,
     },
+}
+
+impl Found {
+    fn is_managed(&self) -> bool {
+        match self {
+            Found::Small { value, .. } => *value as u32 & MANAGED != 0,
+            Found::Extent { word, .. } => word.is_managed(),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Found::Small { size, .. } => *size as usize,
+            Found::Extent { word, .. } => word.len() * GRANULE as usize,
+        }
+    }
 }
 
 impl Allocator {
@@ -109,7 +125,7 @@ impl Allocator {
                 let word = self.small.words(granule, class)?.get(index)?;
                 let value = word.load(Ordering::Acquire);
                 let owned = value ^ self.segment.tag(granule, index);
-                SlotId::unpack(u32::try_from(owned).ok()?)?;
+                SlotId::unpack(u32::try_from(owned).ok()? & !MANAGED)?;
                 let size = u64::from(class.size);
                 Some(Found::Small {
                     granule,
@@ -125,15 +141,12 @@ impl Allocator {
     }
 
     pub(super) fn size_of(&self, offset: u64) -> Result<usize, Error> {
-        Ok(match self.find(offset)? {
-            Found::Small { size, .. } => size as usize,
-            Found::Extent { word, .. } => word.len() * GRANULE as usize,
-        })
+        self.find(offset).map(|found| found.size())
     }
 
     pub(super) fn owner(&self, offset: u64) -> Result<SlotId, Error> {
         let packed = match self.find(offset)? {
-            Found::Small { value, .. } => value as u32,
+            Found::Small { value, .. } => value as u32 & !MANAGED,
             Found::Extent { word, .. } => word.owner(),
         };
         SlotId::unpack(packed).ok_or_else(|| {
@@ -145,7 +158,21 @@ impl Allocator {
     }
 
     pub(super) fn free(&self, offset: u64) -> Result<(), Error> {
-        let freed = match self.find(offset)? {
+        let found = self.find(offset)?;
+        self.free_found(offset, found)
+    }
+
+    /// Frees the block unless it has a tail; gives its size then.
+    pub(super) fn free_plain(&self, offset: u64) -> Result<Option<usize>, Error> {
+        let found = self.find(offset)?;
+        if found.is_managed() {
+            return Ok(Some(found.size()));
+        }
+        self.free_found(offset, found).map(|()| None)
+    }
+
+    fn free_found(&self, offset: u64, found: Found) -> Result<(), Error> {
+        let freed = match found {
             Found::Small {
                 granule,
                 index,
@@ -168,7 +195,25 @@ impl Allocator {
     }
 
     pub(super) fn give(&self, offset: u64, to: SlotId) -> Result<(), Error> {
-        let given = match self.find(offset)? {
+        let found = self.find(offset)?;
+        let managed = found.is_managed();
+        self.rewrite(offset, found, to, managed)
+    }
+
+    /// Says that the block has a tail from now on, and whose it is; one store.
+    pub(super) fn manage(&self, offset: u64, owner: SlotId) -> Result<(), Error> {
+        let found = self.find(offset)?;
+        self.rewrite(offset, found, owner, true)
+    }
+
+    fn rewrite(
+        &self,
+        offset: u64,
+        found: Found,
+        owner: SlotId,
+        managed: bool,
+    ) -> Result<(), Error> {
+        let done = match found {
             Found::Small {
                 granule,
                 index,
@@ -176,15 +221,57 @@ impl Allocator {
                 value,
                 ..
             } => {
-                let theirs = block_word(self.segment.tag(granule, index), to);
-                word.compare_exchange(value, theirs, Ordering::AcqRel, Ordering::Relaxed)
+                let flag = if managed { u64::from(MANAGED) } else { 0 };
+                let new = block_word(self.segment.tag(granule, index), owner) | flag;
+                word.compare_exchange(value, new, Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok()
             }
             Found::Extent { granule, word } => {
-                self.extents.swap(granule, word, word.with_owner(to))
+                let new = word.with_owner(owner);
+                let new = if managed { new.with_management() } else { new };
+                self.extents.swap(granule, word, new)
             }
         };
-        self.done(given, offset)
+        self.done(done, offset)
+    }
+
+    /// Whether the live block that begins here has a tail, and how many bytes it holds.
+    pub(super) fn management(&self, offset: u64) -> Result<(bool, usize), Error> {
+        let found = self.find(offset)?;
+        Ok((found.is_managed(), found.size()))
+    }
+
+    /// All live blocks that have a tail: offset, size, owner.
+    pub(super) fn managed(&self) -> Vec<(u64, usize, u32)> {
+        let grown = self.segment.look();
+        let mut all = Vec::new();
+        for (granule, shared) in self.segment.table().iter().enumerate().take(grown) {
+            let word = Word(shared.load(Ordering::Acquire));
+            let at = self.segment.offset_of(granule);
+            match word.kind() {
+                Kind::Extent if word.is_managed() => {
+                    all.push((at, word.len() * GRANULE as usize, word.owner()));
+                }
+                Kind::Small => {
+                    let Some(class) = small::class(word.len()) else {
+                        continue;
+                    };
+                    let words = self.small.words(granule, class).unwrap_or_default();
+                    for (index, word) in words.iter().enumerate() {
+                        let value = word.load(Ordering::Acquire);
+                        let owned = value ^ self.segment.tag(granule, index);
+                        if let Ok(owned) = u32::try_from(owned)
+                            && owned & MANAGED != 0
+                        {
+                            let offset = at + class.offset(index);
+                            all.push((offset, class.size as usize, owned & !MANAGED));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     /// Somebody else changed the block between our look and our store: two at once are one too many.

@@ -2,7 +2,8 @@
 //! addressed by offset and a table of the processes.
 //!
 //! Relies on `sys` only. `segment` is the file, its mapping and its growth; `word`, `extent`, `small` and `alloc` are the
-//! allocator; `process_table` is who belongs to the session. Invariants: no pointers in shared memory (but for the one list
+//! allocator; `process_table` is who belongs to the session; `object`, `roll`, `tail`, `undertaker` and `handle` are shared
+//! objects, who holds them, and their end; `carry` is what messages hold. Invariants: no pointers in shared memory (but for the one list
 //! node per process that the kernel walks); every change becomes visible by one store, so that a kill between any two
 //! instructions needs no repair beyond `adopt`; nothing read from the heap is believed without a check; the mapping stays
 //! as long as the process.
@@ -10,16 +11,33 @@
 //! A process may be in one session only: the heap is a static of the process, set once.
 
 mod alloc;
+mod carry;
 mod extent;
+mod handle;
+mod object;
 mod process_table;
+mod roll;
 mod segment;
 mod small;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod undertaker;
 mod word;
 
+#[allow(unused_imports)] // by the modules of shared objects
+pub(crate) use handle::shared_handle;
+pub(crate) use handle::{
+    FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
+};
+#[allow(unused_imports)] // likewise
+pub(crate) use object::{Body, Kind as ObjectKind, Place};
 pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable};
+#[allow(unused_imports)] // likewise
+pub(crate) use roll::Roll;
 pub(crate) use segment::SESSION_WORDS;
+#[allow(unused_imports)] // likewise
+pub(crate) use undertaker::{Destructor, Dying, Undertaker};
 
 use crate::error::{Error, Kind};
 use crate::sys::memory;
@@ -28,6 +46,10 @@ use segment::{Config, Segment};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+/// The word of the session that says whether there ever was a shared object.
+const OBJECTS_WORD: usize = SESSION_WORDS - 2;
 
 /// A process of the session: its slot in the table, and which of the slot's successive holders is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +79,12 @@ impl SlotId {
             .then_some(SlotId { index, generation })
     }
 }
+
+/// The root of every session. It is never buried, so what belongs to it belongs to the session.
+pub(crate) const ROOT: SlotId = SlotId {
+    index: 0,
+    generation: 1,
+};
 
 /// A block of the heap: where it begins, and how many bytes it holds (at least as many as were asked for).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +120,7 @@ pub(crate) struct Heap {
     me: SlotId,
     allocator: Allocator,
     processes: ProcessTable,
+    objects: handle::Registry,
 }
 
 static HEAP: OnceLock<&'static Heap> = OnceLock::new();
@@ -137,6 +166,11 @@ fn publish(heap: &'static Heap) -> Result<&'static Heap, Error> {
     }
 }
 
+/// The heap of this process's session, if it belongs to one.
+pub(crate) fn current() -> Option<&'static Heap> {
+    HEAP.get().copied()
+}
+
 /// A number of bytes, with a suffix or without.
 fn parse_limit(text: &str) -> Option<u64> {
     let text = text.trim();
@@ -175,6 +209,7 @@ impl Heap {
             me,
             allocator,
             processes,
+            objects: handle::Registry::default(),
         }))
     }
 
@@ -194,9 +229,22 @@ impl Heap {
         self.allocator.alloc(bytes, align)
     }
 
-    /// Frees the live block that begins here, whoever owns it.
+    /// Frees the live block that begins here, whoever owns it, and gives back the objects that it holds. A shared object is
+    /// not freed by this.
     pub(crate) fn free(&self, offset: u64) -> Result<(), Error> {
-        self.allocator.free(offset)
+        let mut undertaker = Undertaker::new(self);
+        let freed = undertaker.free(offset);
+        undertaker.run();
+        freed
+    }
+
+    /// Notes that the session has shared objects: who buries a process has to look for what it held.
+    fn announce_objects(&self) {
+        if let Some(word) = self.segment.session_word(OBJECTS_WORD)
+            && word.load(Ordering::Relaxed) == 0
+        {
+            word.store(1, Ordering::SeqCst);
+        }
     }
 
     /// Makes another process the owner of a block, so that it is freed with that process. One store.
@@ -225,8 +273,16 @@ impl Heap {
         })
     }
 
-    /// Frees all blocks of a process that is wholly gone, and finishes what it was about when it died.
+    /// Frees all blocks of a process that is wholly gone, gives back what it held, and finishes what it was about when it
+    /// died.
     pub(crate) fn adopt(&self, dead: SlotId) {
+        if dead == self.me || dead == ROOT {
+            return;
+        }
+        let objects = self.segment.session_word(OBJECTS_WORD);
+        if objects.is_some_and(|word| word.load(Ordering::SeqCst) != 0) {
+            Undertaker::new(self).bury(dead);
+        }
         self.allocator.adopt(dead);
     }
 

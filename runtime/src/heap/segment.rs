@@ -356,6 +356,12 @@ impl Segment {
         Some(unsafe { self.base.add(offset as usize) })
     }
 
+    /// The offset of an address, if it is inside the mapping.
+    pub(super) fn offset_at(&self, address: NonNull<u8>) -> Option<u64> {
+        let offset = (address.as_ptr() as usize).checked_sub(self.base.as_ptr() as usize)? as u64;
+        (offset < self.reserve).then_some(offset)
+    }
+
     /// Gives memory to some granules.
     pub(super) fn commit(&self, granule: usize, count: usize) -> Result<(), Error> {
         memory::commit(&self.fd, self.offset_of(granule), count as u64 * GRANULE).map_err(|cause| {

@@ -11,7 +11,7 @@
 use super::SlotId;
 use super::extent::Extents;
 use super::segment::{GRANULE, Segment, block_word};
-use super::word::{Kind, Word};
+use super::word::{Kind, MANAGED, Word};
 use crate::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,7 +91,7 @@ impl Class {
         (at % self.size == 0 && index < self.count).then_some(index as usize)
     }
 
-    fn offset(&self, index: usize) -> u64 {
+    pub(super) fn offset(&self, index: usize) -> u64 {
         u64::from(self.first) + index as u64 * u64::from(self.size)
     }
 }
@@ -271,9 +271,10 @@ impl Small {
         };
         for (index, word) in words.iter().enumerate() {
             let owned = block_word(self.segment.tag(granule, index), dead);
-            if word.load(Ordering::Relaxed) == owned {
+            let value = word.load(Ordering::Relaxed);
+            if value & !u64::from(MANAGED) == owned {
                 // Lost to somebody who freed or was given it: not ours to free any more.
-                let _ = word.compare_exchange(owned, 0, Ordering::AcqRel, Ordering::Relaxed);
+                let _ = word.compare_exchange(value, 0, Ordering::AcqRel, Ordering::Relaxed);
             }
         }
         if word.owner() == dead.pack() {

@@ -43,6 +43,9 @@ const LEN_AT: u32 = 5;
 const LEN_MASK: u64 = (1 << 25) - 1;
 const OWNER_AT: u32 = 32;
 
+/// Beside a packed owner: the block has a tail that says what it is or carries (see `tail`).
+pub(super) const MANAGED: u32 = 1 << 31;
+
 impl Word {
     fn new(kind: Kind, resident: Resident, len: usize, owner: u32) -> Word {
         Word(
@@ -107,11 +110,22 @@ impl Word {
     }
 
     pub(super) fn owner(self) -> u32 {
-        (self.0 >> OWNER_AT) as u32
+        (self.0 >> OWNER_AT) as u32 & !MANAGED
     }
 
+    /// Another owner; what else the word says stays.
     pub(super) fn with_owner(self, owner: SlotId) -> Word {
-        Word(self.0 & u64::from(u32::MAX) | u64::from(owner.pack()) << OWNER_AT)
+        let managed = (self.0 >> OWNER_AT) as u32 & MANAGED;
+        let rest = self.0 & u64::from(u32::MAX);
+        Word(rest | u64::from(owner.pack() | managed) << OWNER_AT)
+    }
+
+    pub(super) fn is_managed(self) -> bool {
+        (self.0 >> OWNER_AT) as u32 & MANAGED != 0
+    }
+
+    pub(super) fn with_management(self) -> Word {
+        Word(self.0 | u64::from(MANAGED) << OWNER_AT)
     }
 }
 

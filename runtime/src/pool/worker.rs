@@ -12,9 +12,9 @@ use super::mail::{
     BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
     TIMED,
 };
-use crate::codec::{Reader, Store, Writer};
+use crate::codec::{Reader, Room, Store, Writer, outgrow, room_in};
 use crate::error::{Error, Kind};
-use crate::heap::{Block, Heap};
+use crate::heap::{Heap, Held};
 use crate::process::record::Record;
 use crate::session::Session;
 use crate::sys::clock;
@@ -434,22 +434,22 @@ impl Worker {
 struct Out {
     heap: &'static Heap,
     mail: Mail,
-    inline: Room,
+    inline: Slot,
     in_slot: bool,
-    block: Option<(Block, NonNull<u8>)>,
+    block: Option<Room>,
     len: usize,
 }
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(16))]
-struct Room(Inline);
+struct Slot(Inline);
 
 impl Out {
     fn new(heap: &'static Heap, mail: Mail, in_slot: bool) -> Self {
         Out {
             heap,
             mail,
-            inline: Room::default(),
+            inline: Slot::default(),
             in_slot,
             block: None,
             len: 0,
@@ -465,7 +465,7 @@ impl Out {
 
     fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         let (base, room) = match self.block {
-            Some((block, base)) => (base, block.size),
+            Some((block, base)) => (base, room_in(self.heap, block, 0)),
             None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
             None => (NonNull::dangling(), 0),
         };
@@ -514,27 +514,46 @@ struct OutStore {
     heap: &'static Heap,
     mail: Mail,
     base: NonNull<u8>,
-    block: Option<(Block, NonNull<u8>)>,
+    block: Option<Room>,
 }
 
-// SAFETY: every block is writable for its whole size, 64-byte aligned, ours alone, and starts with what was written before.
+// SAFETY: every block is writable for its whole size but the tail, 64-byte aligned, ours alone, and starts with what was
+// written before.
 unsafe impl Store for OutStore {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
-        let doubled = self
+        self.move_on(used, need, 0)
+    }
+
+    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
+        let room = self
             .block
-            .map_or(0, |(block, _)| block.size.saturating_mul(2));
-        let block = self
-            .heap
-            .alloc(need.max(doubled), 64)
-            .or_else(|_| self.heap.alloc(need, 64))?;
-        let base = self.heap.at(block.offset, block.size)?;
-        // SAFETY: `used` bytes stand at the old place; the new block is at least `need` long and apart from it.
-        unsafe { base.copy_from_nonoverlapping(self.base, used) };
+            .map_or(0, |(block, _)| room_in(self.heap, block, 1));
+        if self.block.is_none() || room < used {
+            self.move_on(used, used, 1)?;
+        }
+        let (block, base) = self
+            .block
+            .ok_or_else(|| Error::new(Kind::Encode, "there is no room for the result"))?;
+        self.heap.carry(block.offset, held.place())?;
+        Ok((base, room_in(self.heap, block, 0)))
+    }
+}
+
+impl OutStore {
+    fn move_on(
+        &mut self,
+        used: usize,
+        need: usize,
+        more: usize,
+    ) -> Result<(NonNull<u8>, usize), Error> {
+        let before = self.block.map(|(block, _)| block);
+        let (fresh, room) = outgrow(self.heap, before, Some(self.base), used, need, more)?;
+        let (block, base) = fresh;
         self.mail.set_out_block(block.offset);
-        if let Some((old, _)) = self.block.replace((block, base)) {
+        if let Some((old, _)) = self.block.replace(fresh) {
             let _ = self.heap.free(old.offset);
         }
         self.base = base;
-        Ok((base, block.size))
+        Ok((base, room))
     }
 }

@@ -4,10 +4,12 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 
 use super::Place;
+use crate::heap::{HANDLE, TicketSource, TicketVisitor};
 
 /// A deserializer, seed, visitor or access at a place of the value.
 pub(super) struct Guard<'b, D> {
@@ -93,6 +95,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guard<'_, D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let place = self.place.deeper().map_err(D::Error::custom)?;
+        if name == HANDLE && TicketVisitor::admits::<V>() {
+            let wire = super::Wire::deserialize(self.inner)?;
+            let held = super::attach(wire).map_err(D::Error::custom)?;
+            return visitor.visit_newtype_struct(TicketSource::new(held));
+        }
         self.inner
             .deserialize_newtype_struct(name, Guard::new(visitor, place))
     }

@@ -7,6 +7,7 @@ use serde::ser::{
 };
 
 use super::Place;
+use crate::heap::{HANDLE, ticket_of};
 
 /// A serializer, or one of its compound halves, at a place of the value.
 pub(super) struct Guard<'b, S> {
@@ -130,6 +131,11 @@ impl<'b, S: Serializer> Serializer for Guard<'b, S> {
         value: &T,
     ) -> Result<S::Ok, S::Error> {
         let place = self.place.deeper().map_err(S::Error::custom)?;
+        if name == HANDLE
+            && let Some(held) = ticket_of(value)
+        {
+            return place.budget.note(held).serialize(self.inner);
+        }
         self.inner
             .serialize_newtype_struct(name, &Part { value, place })
     }

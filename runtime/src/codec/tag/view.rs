@@ -1,5 +1,5 @@
 //! Tags of borrowed views (slices of plain data, text, paths) that are lent where they lie in a trusted message and
-//! copied otherwise. Rely on `owned` for the format, which is the same.
+//! copied otherwise. Rely on `owned` for the format, which is the same, but for slices of buffers: they are named.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -12,10 +12,26 @@ use super::owned::{
 use super::{OwnedTag, Tag};
 use crate::codec::{Plain, Reader, Writer};
 use crate::error::Error;
+use crate::heap::{Held, Place};
 
 tag_type! {
     /// A slice of plain values.
     Slice<T>
+}
+
+/// Shorter slices are copied even where they could be named.
+const NAMED_FROM: usize = 1024;
+/// Beside a count: the elements are not here; object and place follow.
+const NAMED: u64 = 1 << 63;
+
+/// The frozen object that a slice lies in: it is named, not copied.
+#[inline]
+fn home_of<T>(values: &[T]) -> Option<std::sync::Arc<Held>> {
+    let bytes = size_of_val(values);
+    if bytes < NAMED_FROM {
+        return None;
+    }
+    Held::frozen_around(std::ptr::NonNull::from(values).cast(), bytes)
 }
 
 impl<T: Plain> Tag for Slice<T> {
@@ -25,16 +41,33 @@ impl<T: Plain> Tag for Slice<T> {
 
     #[inline]
     fn hint(self, value: &&[T]) -> usize {
-        block_hint(value)
+        match home_of(value) {
+            Some(_) => 4 * COUNT,
+            None => block_hint(value),
+        }
     }
 
     #[inline]
     fn put(self, value: &&[T], out: &mut Writer<'_>) -> Result<(), Error> {
-        put_block(value, out)
+        let Some(held) = home_of(value) else {
+            return put_block(value, out);
+        };
+        let from = value.as_ptr() as usize - held.bytes().0.as_ptr() as usize;
+        let Place { offset, id } = held.place();
+        out.put_u64(value.len() as u64 | NAMED)?;
+        for number in [offset, id, from as u64] {
+            out.put_u64(number)?;
+        }
+        out.hold(&held)
     }
 
     #[inline]
     fn get<'m>(self, from: &mut Reader<'m>) -> Result<Cow<'m, [T]>, Error> {
+        let head = from.clone().get_u64()?;
+        if head & NAMED != 0 {
+            from.skip(COUNT)?;
+            return named((head & !NAMED) as usize, from);
+        }
         let count = block_count::<T>(from)?;
         if let Some(values) = from.lend_plain(count)? {
             return Ok(Cow::Borrowed(values));
@@ -48,6 +81,21 @@ impl<T: Plain> Tag for Slice<T> {
     fn lend<'h, 'm: 'h>(self, held: &'h mut Cow<'m, [T]>) -> &'h [T] {
         held
     }
+}
+
+/// `count` elements that stand in an object which the message names and holds.
+#[cold]
+fn named<'m, T: Plain>(count: usize, from: &mut Reader<'m>) -> Result<Cow<'m, [T]>, Error> {
+    let (offset, id, at) = (from.get_u64()?, from.get_u64()?, from.get_u64()?);
+    let len = count.saturating_mul(size_of::<T>());
+    let base = Held::frozen_bytes(Place { offset, id }, at, len)?;
+    let mut there = from.elsewhere(base, len);
+    if let Some(values) = there.lend_plain(count)? {
+        return Ok(Cow::Borrowed(values));
+    }
+    let mut values = Vec::new();
+    there.get_plain_block(count, &mut values)?;
+    Ok(Cow::Owned(values))
 }
 
 tag_type! {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 mod limits;
 mod liveness;
 mod model;
+mod objects;
 mod processes;
 mod scribble;
 mod single;

@@ -7,7 +7,7 @@ use crate::sys::testing::step;
 use std::os::unix::fs::FileExt;
 
 /// A heap with the same head and processes as this one, but a memory of its own.
-fn twin(heap: &Heap) -> &'static Heap {
+pub(super) fn twin(heap: &Heap) -> &'static Heap {
     let len = heap.segment.data_at() + heap.segment.grown() as u64 * GRANULE;
     let fd = memory::create_sealed(c"twin", len).unwrap();
     let head: Vec<u8> = heap.segment.everything()[..8192]
@@ -19,19 +19,24 @@ fn twin(heap: &Heap) -> &'static Heap {
     Heap::attach(fd, heap.me()).unwrap()
 }
 
-/// What a kill now would leave behind, after the adoption of the dead.
-fn after_death(heap: &Heap, twin: &Heap, dead: &[SlotId]) -> Stats {
+/// Copies the table, and the first words of each granule.
+pub(super) fn copy_words(heap: &Heap, twin: &Heap, words: usize) {
     let table = heap.segment.table().iter().zip(twin.segment.table());
     for (granule, (from, to)) in table.enumerate().take(heap.segment.grown()) {
         to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         // The words of its blocks, if it has some.
         let offset = heap.segment.offset_of(granule);
-        let from = heap.segment.words(offset, 128).unwrap();
-        let to = twin.segment.words(offset, 128).unwrap();
+        let from = heap.segment.words(offset, words).unwrap();
+        let to = twin.segment.words(offset, words).unwrap();
         for (from, to) in from.iter().zip(to) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
+}
+
+/// What a kill now would leave behind, after the adoption of the dead.
+fn after_death(heap: &Heap, twin: &Heap, dead: &[SlotId]) -> Stats {
+    copy_words(heap, twin, 128);
     for dead in dead {
         twin.adopt(*dead);
     }
