@@ -52,6 +52,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "GB/s",
     },
     Workload {
+        name: "W5b",
+        what: "a buffer of the shared heap handed to a task, beyond a call without one",
+        unit: "µs",
+    },
+    Workload {
         name: "W9",
         what: "memory of an idle worker",
         unit: "MiB",

@@ -1,5 +1,6 @@
 //! `mp`'s own rows, a file per group of workloads.
 
+mod buffer;
 mod bulk;
 mod calls;
 mod faults;
@@ -17,7 +18,11 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W3f" => map::single(scale),
         "W4" => calls::round_trips(scale),
         "W5" => bulk::sums(scale),
-        "W5r" => bulk::results(scale),
+        "W5r" => bulk::results(scale)
+            .into_iter()
+            .chain(buffer::results(scale))
+            .collect(),
+        "W5b" => buffer::hand_overs(scale),
         "W9" => start::idle(),
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),

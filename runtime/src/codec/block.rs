@@ -6,6 +6,7 @@
 //! says which (see `heap::carry`).
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::{Reader, Store};
 use crate::error::{Error, Kind};
@@ -54,6 +55,7 @@ pub(crate) struct BlockStore {
     heap: &'static Heap,
     base: Option<NonNull<u8>>,
     block: Option<Block>,
+    holds: Holds,
 }
 
 impl BlockStore {
@@ -63,6 +65,7 @@ impl BlockStore {
             heap,
             base: Some(base),
             block: None,
+            holds: Holds::Carried,
         }
     }
 
@@ -77,7 +80,14 @@ impl BlockStore {
             heap,
             base: None,
             block: None,
+            holds: Holds::Carried,
         }
+    }
+
+    /// For a message that this process frees itself, and that nobody reads after it has ended: arguments.
+    pub(crate) fn lending(mut self) -> Self {
+        self.holds = Holds::Lent;
+        self
     }
 
     /// The block everything stands in, if it has outgrown the memory it began on; the caller owns it now.
@@ -89,49 +99,81 @@ impl BlockStore {
 /// A block that a message is being written into, and its address.
 pub(crate) type Room = (Block, NonNull<u8>);
 
-/// A block for a message that has outgrown its place: begins with the `used` bytes at `old`, has room for `need` and for
-/// the objects that the message carried in `before` (which is still to be freed) and `more` others. Gives how much is free to write.
-pub(crate) fn outgrow(
-    heap: &'static Heap,
-    before: Option<Block>,
-    old: Option<NonNull<u8>>,
-    used: usize,
-    need: usize,
-    more: usize,
-) -> Result<(Room, usize), Error> {
-    let carried = before.map_or(0, |block| heap.carried(block.offset));
-    let tail = Heap::carried_bytes(carried + more);
-    let need = need.saturating_add(tail);
-    let doubled = before.map_or(0, |block| block.size.saturating_mul(2));
-    let block = match heap.alloc(need.max(doubled), 64) {
-        Ok(block) => block,
-        // Doubling may be too much where the need itself is not.
-        Err(_) if doubled > need => heap.alloc(need, 64)?,
-        Err(error) => return Err(error),
-    };
-    let filled = heap.at(block.offset, block.size).and_then(|base| {
-        if let Some(old) = old {
-            // SAFETY: `used` bytes stand at the old place, which is ours; the new block is at least `need` long and apart.
-            unsafe { base.copy_from_nonoverlapping(old, used) };
-        }
-        if let Some(before) = before.filter(|_| carried > 0) {
-            heap.carry_over(before.offset, block.offset)?;
-        }
-        Ok(base)
-    });
-    match filled {
-        Ok(base) => Ok(((block, base), block.size - tail)),
-        Err(error) => {
-            let _ = heap.free(block.offset);
-            Err(error)
-        }
-    }
+/// How the message in a block comes to hold the objects that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// By itself, whoever has the block.
+    Carried,
+    /// Through this process, which frees it: arguments.
+    Lent,
 }
 
-/// How many bytes of a block are free for a message that carries what it carries, and `more` other objects.
-pub(crate) fn room_in(heap: &Heap, block: Block, more: usize) -> usize {
-    let carried = heap.carried(block.offset) + more;
-    block.size.saturating_sub(Heap::carried_bytes(carried))
+impl Holds {
+    /// The bytes at the end of a block that are not the message's, now or with `more` other objects.
+    fn tail(self, heap: &Heap, block: Option<Block>, more: usize) -> usize {
+        match self {
+            Holds::Carried => {
+                let carried = block.map_or(0, |block| heap.carried(block.offset));
+                Heap::carried_bytes(carried + more)
+            }
+            // Always, so that there is nothing to look up.
+            Holds::Lent => Heap::LENT_BYTES,
+        }
+    }
+
+    fn move_over(self, heap: &Heap, from: Block, to: Block) -> Result<(), Error> {
+        match self {
+            Holds::Carried if heap.carried(from.offset) == 0 => Ok(()),
+            Holds::Carried => heap.carry_over(from.offset, to.offset),
+            Holds::Lent => heap.lend_over(from.offset, to.offset),
+        }
+    }
+
+    /// How many bytes of a block are free for its message, now or with `more` other objects.
+    pub(crate) fn room_in(self, heap: &Heap, block: Block, more: usize) -> usize {
+        block
+            .size
+            .saturating_sub(self.tail(heap, Some(block), more))
+    }
+
+    /// A block for a message that has outgrown its place: begins with the `used` bytes at `old`, has room for `need`, for what
+    /// the message in `before` (which is still to be freed) held and `more` other objects. Gives how much is free to write.
+    pub(crate) fn outgrow(
+        self,
+        heap: &'static Heap,
+        before: Option<Block>,
+        old: Option<NonNull<u8>>,
+        used: usize,
+        need: usize,
+        more: usize,
+    ) -> Result<(Room, usize), Error> {
+        let tail = self.tail(heap, before, more);
+        let need = need.saturating_add(tail);
+        let doubled = before.map_or(0, |block| block.size.saturating_mul(2));
+        let block = match heap.alloc(need.max(doubled), 64) {
+            Ok(block) => block,
+            // Doubling may be too much where the need itself is not.
+            Err(_) if doubled > need => heap.alloc(need, 64)?,
+            Err(error) => return Err(error),
+        };
+        let filled = heap.at(block.offset, block.size).and_then(|base| {
+            if let Some(old) = old {
+                // SAFETY: `used` bytes stand at the old place, which is ours; the new block is at least `need` long and apart.
+                unsafe { base.copy_from_nonoverlapping(old, used) };
+            }
+            match before {
+                Some(before) => self.move_over(heap, before, block).map(|()| base),
+                None => Ok(base),
+            }
+        });
+        match filled {
+            Ok(base) => Ok(((block, base), block.size - tail)),
+            Err(error) => {
+                let _ = heap.free(block.offset);
+                Err(error)
+            }
+        }
+    }
 }
 
 // SAFETY: every block is writable for its whole size but the tail, 64-byte aligned, the writer's alone, and begins with
@@ -141,16 +183,20 @@ unsafe impl Store for BlockStore {
         self.move_on(used, need, 0)
     }
 
-    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
-        let room = self.block.map_or(0, |block| room_in(self.heap, block, 1));
+    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
+        let (heap, holds) = (self.heap, self.holds);
+        let room = self.block.map_or(0, |block| holds.room_in(heap, block, 1));
         if self.block.is_none() || room < used {
             self.move_on(used, used, 1)?;
         }
         let (Some(block), Some(base)) = (self.block, self.base) else {
             return Err(Error::new(Kind::Encode, "there is no room for the message"));
         };
-        self.heap.carry(block.offset, held.place())?;
-        Ok((base, room_in(self.heap, block, 0)))
+        match holds {
+            Holds::Carried => heap.carry(block.offset, held.place())?,
+            Holds::Lent => heap.lend(block.offset, held)?,
+        }
+        Ok((base, holds.room_in(heap, block, 0)))
     }
 }
 
@@ -161,7 +207,10 @@ impl BlockStore {
         need: usize,
         more: usize,
     ) -> Result<(NonNull<u8>, usize), Error> {
-        let ((block, base), room) = outgrow(self.heap, self.block, self.base, used, need, more)?;
+        let (fresh, room) = self
+            .holds
+            .outgrow(self.heap, self.block, self.base, used, need, more)?;
+        let (block, base) = fresh;
         if let Some(old) = self.block.replace(block) {
             let _ = self.heap.free(old.offset);
         }

@@ -19,7 +19,7 @@ mod tag;
 mod vec_store;
 mod writer;
 
-pub(crate) use block::{BlockStore, Parcel, Room, outgrow, room_in};
+pub(crate) use block::{BlockStore, Holds, Parcel, Room};
 pub use plain::Plain;
 pub(crate) use reader::{Reader, vec_with_room};
 pub(crate) use tag::{OwnedTag, Tag};

@@ -5,6 +5,7 @@
 //! Every byte up to `len` has been written, padding included, so the bytes of a message are always initialised.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::plain::{Plain, scrub_value};
 use crate::error::{Error, Kind};
@@ -24,7 +25,7 @@ pub unsafe trait Store {
     fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error>;
 
     /// Has the message hold a shared object for as long as it is there; answers as `grow`, which is free to move it.
-    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
+    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
         let _ = (used, held);
         Err(Error::new(
             Kind::Encode,
@@ -138,7 +139,7 @@ impl<'s> Writer<'s> {
     }
 
     /// Has the message hold the object of a handle that was written.
-    pub(crate) fn hold(&mut self, held: &Held) -> Result<(), Error> {
+    pub(crate) fn hold(&mut self, held: &Arc<Held>) -> Result<(), Error> {
         (self.base, self.cap) = self.store.hold(self.len, held)?;
         Ok(())
     }

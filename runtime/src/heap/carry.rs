@@ -1,14 +1,18 @@
 //! What messages carry: while a message is on its way, it holds the objects whose handles are in it.
 //!
+//! Two ways. *Arguments* never outlive the process that sends them (when it dies, so do those that would read them), so it
+//! holds the objects itself, in memory of its own (`lend`). All other messages may have to hold by themselves (`carry`).
+//!
 //! Relies on `object` and `tail`. Whoever encodes a message holds the object meanwhile, and lets the block hold it too,
 //! step by step: the slot in the tail is written and counted before the entry in the object's roll is taken, so that
 //! wherever the writer is killed, freeing the block finds every entry that names it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Heap;
 use super::object::{Object, Place};
 use super::tail::{self, Tail};
+use super::{Heap, Held};
 use crate::error::{Error, Kind};
 use crate::sys::points::stored;
 
@@ -16,6 +20,30 @@ use crate::sys::points::stored;
 const LOOKS: usize = 64;
 
 impl Heap {
+    /// Holds an object for a message of this process, in memory of its own, until it frees the block. For what never outlives
+    /// this process: arguments. The block's last [`LENT_BYTES`](Self::LENT_BYTES) bytes are not used for anything else.
+    pub(crate) fn lend(&self, block: u64, held: &Arc<Held>) -> Result<(), Error> {
+        let (managed, size) = self.allocator.management(block)?;
+        if !managed {
+            Tail::of(self, block, size)?.write(tail::LENT);
+            self.allocator.manage(block, self.me)?;
+            stored("lent");
+        }
+        self.objects.lend(block, held);
+        Ok(())
+    }
+
+    /// Has another message of this process have what was lent to this one.
+    pub(crate) fn lend_over(&self, from: u64, to: u64) -> Result<(), Error> {
+        for held in self.objects.take_back(from) {
+            self.lend(to, &held)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes at the end of a block that a message with lent objects needs.
+    pub(crate) const LENT_BYTES: usize = tail::BYTES;
+
     /// Has a message hold an object, from now until its block is freed. The block is this process's own, and its last
     /// [`carried_bytes`](Self::carried_bytes) bytes are not used for anything else.
     pub(crate) fn carry(&self, block: u64, place: Place) -> Result<(), Error> {

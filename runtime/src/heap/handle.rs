@@ -6,7 +6,7 @@
 //! deserializer can write or make but the codec's guard, which knows the types on both sides ([`ticket_of`],
 //! [`TicketVisitor::admits`]). So no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::Hasher;
 use std::marker::PhantomData;
@@ -41,11 +41,29 @@ unsafe impl Body for Frozen {}
 pub(super) struct Registry {
     held: Mutex<BTreeMap<u64, Weak<Held>>>,
     made: AtomicU32,
+    /// What is held for messages of this process that are on their way, by block.
+    lent: Mutex<HashMap<u64, Vec<Arc<Held>>>>,
 }
 
 impl Registry {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Weak<Held>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds an object for the message in a block, until `take_back`.
+    pub(super) fn lend(&self, block: u64, held: &Arc<Held>) {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_block = lent.entry(block).or_default();
+        // Most often it is the one before.
+        if of_block.last().is_none_or(|last| !Arc::ptr_eq(last, held)) {
+            of_block.push(Arc::clone(held));
+        }
+    }
+
+    /// What was held for the message in a block; held no more when that is dropped.
+    pub(super) fn take_back(&self, block: u64) -> Vec<Arc<Held>> {
+        let mut lent = self.lent.lock().unwrap_or_else(PoisonError::into_inner);
+        lent.remove(&block).unwrap_or_default()
     }
 
     /// An id that no other object of the session has.

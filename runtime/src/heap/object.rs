@@ -100,8 +100,9 @@ pub(crate) struct Place {
 }
 
 /// How many holders stand in the head.
-const HOLDERS: usize = 8;
+const HOLDERS: usize = 6;
 
+/// Two cache lines: what seldom changes, and what every taking and giving back of a hold changes.
 #[repr(C, align(64))]
 pub(super) struct Head {
     kind: AtomicU32,
@@ -112,11 +113,12 @@ pub(super) struct Head {
     id: AtomicU64,
     mark: AtomicU64,
     bytes: AtomicU64,
-    /// Holds taken so far.
-    acquired: AtomicU64,
     /// Where a holder was seen last, and where an entry was taken last; hints.
     seen: AtomicU32,
     taken: AtomicU32,
+    spare: [AtomicU64; 2],
+    /// Holds taken so far.
+    acquired: AtomicU64,
     holders: Roll<HOLDERS>,
 }
 
@@ -301,7 +303,9 @@ impl<'h> Object<'h> {
     fn taken(&self, entry: u32) {
         self.head.acquired.fetch_add(1, Ordering::AcqRel);
         stored("acquired");
-        self.head.taken.store(entry, Ordering::Relaxed);
+        if self.head.taken.load(Ordering::Relaxed) != entry {
+            self.head.taken.store(entry, Ordering::Relaxed);
+        }
     }
 
     /// Gives the hold in `entry` back if `word` has it; whether it had.

@@ -7,6 +7,7 @@
 //! | OBJECT | a shared object: its head, then its body (`object`); it belongs to the session | the last to let go of it |
 //! | CHUNK | more entries of an object's roll (`roll`); it belongs to the session | together with its object |
 //! | CARRIES | a message that holds objects; it belongs to whoever is to read or free it | anybody, like any block |
+//! | LENT | a message whose maker, who frees it, holds its objects meanwhile (arguments) | its maker, or who buries it |
 //!
 //! What a message carries stands before its tail, growing downwards: two words for each, the object and the entry in its
 //! roll of holders. An entry names the block back, so a forged tail gives up nothing that the block does not hold.
@@ -19,6 +20,8 @@ use crate::error::{Error, Kind};
 pub(super) const OBJECT: u64 = u64::from_le_bytes(*b"mp obj\0\0");
 pub(super) const CHUNK: u64 = u64::from_le_bytes(*b"mp roll\0");
 pub(super) const CARRIES: u64 = u64::from_le_bytes(*b"mp msg\0\0");
+
+pub(super) const LENT: u64 = u64::from_le_bytes(*b"mp lent\0");
 
 /// The bytes of a tail: what it is, and a count.
 pub(super) const BYTES: usize = 16;

@@ -82,6 +82,11 @@ impl<'h> Undertaker<'h> {
     /// Gives back what a message holds; it holds nothing afterwards.
     fn unload(&mut self, offset: u64, size: usize) -> Result<(), Error> {
         let tail = Tail::of(self.heap, offset, size)?;
+        if tail.kind() == tail::LENT {
+            // Whoever else frees it does so because its maker is gone, and with it what it held.
+            drop(self.heap.objects.take_back(offset));
+            return Ok(());
+        }
         if tail.kind() != tail::CARRIES {
             let text = format!("the block at offset {offset:#x} is a shared object's");
             return Err(Error::new(error::Kind::Protocol, text));

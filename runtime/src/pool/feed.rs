@@ -85,7 +85,7 @@ impl Encoder {
         mut encode: impl FnMut(&mut Writer<'_>) -> Result<bool>,
     ) -> Cut {
         let mut room = Room::default();
-        let mut store = BlockStore::over_words(self.heap, &mut room.0);
+        let mut store = BlockStore::over_words(self.heap, &mut room.0).lending();
         let framed = self.fixed.is_none() && count > 1;
         let (mut items, mut error) = (0, None);
         let mut ended = false;

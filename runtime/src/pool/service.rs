@@ -37,7 +37,7 @@ impl Service {
     pub(crate) fn new<T: Task>(input: &T::Input<'_>) -> Result<Self> {
         let heap = session::current()?.heap;
         let named = |error: Error| error.with_task(task::name_of::<T>());
-        let mut store = BlockStore::new(heap);
+        let mut store = BlockStore::new(heap).lending();
         let mut out = Writer::new(&mut store);
         // So that there is a block in any case.
         out.reserve(1).map_err(named)?;

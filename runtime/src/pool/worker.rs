@@ -5,14 +5,14 @@
 //! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent.
 
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
 use super::mail::{
     BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
     TIMED,
 };
-use crate::codec::{Reader, Room, Store, Writer, outgrow, room_in};
+use crate::codec::{Holds, Reader, Room, Store, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::{Heap, Held};
 use crate::process::record::Record;
@@ -465,7 +465,7 @@ impl Out {
 
     fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
         let (base, room) = match self.block {
-            Some((block, base)) => (base, room_in(self.heap, block, 0)),
+            Some((block, base)) => (base, Holds::Carried.room_in(self.heap, block, 0)),
             None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
             None => (NonNull::dangling(), 0),
         };
@@ -524,10 +524,10 @@ unsafe impl Store for OutStore {
         self.move_on(used, need, 0)
     }
 
-    fn hold(&mut self, used: usize, held: &Held) -> Result<(NonNull<u8>, usize), Error> {
+    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
         let room = self
             .block
-            .map_or(0, |(block, _)| room_in(self.heap, block, 1));
+            .map_or(0, |(block, _)| Holds::Carried.room_in(self.heap, block, 1));
         if self.block.is_none() || room < used {
             self.move_on(used, used, 1)?;
         }
@@ -535,7 +535,7 @@ unsafe impl Store for OutStore {
             .block
             .ok_or_else(|| Error::new(Kind::Encode, "there is no room for the result"))?;
         self.heap.carry(block.offset, held.place())?;
-        Ok((base, room_in(self.heap, block, 0)))
+        Ok((base, Holds::Carried.room_in(self.heap, block, 0)))
     }
 }
 
@@ -547,7 +547,8 @@ impl OutStore {
         more: usize,
     ) -> Result<(NonNull<u8>, usize), Error> {
         let before = self.block.map(|(block, _)| block);
-        let (fresh, room) = outgrow(self.heap, before, Some(self.base), used, need, more)?;
+        let (fresh, room) =
+            Holds::Carried.outgrow(self.heap, before, Some(self.base), used, need, more)?;
         let (block, base) = fresh;
         self.mail.set_out_block(block.offset);
         if let Some((old, _)) = self.block.replace(fresh) {

@@ -84,7 +84,7 @@ impl Encoded {
         let session = session::current()?;
         let task = task::index_of::<T>()?;
         let mut inline = Box::new(Inline([0; ARGS_ROOM / 8]));
-        let mut store = BlockStore::over_words(session.heap, &mut inline.0);
+        let mut store = BlockStore::over_words(session.heap, &mut inline.0).lending();
         let mut writer = Writer::over_words(&mut inline.0, &mut store);
         let hint = task::input_hint::<T>(input);
         if hint > ARGS_ROOM {
