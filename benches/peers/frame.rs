@@ -57,6 +57,21 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "µs",
     },
     Workload {
+        name: "W7",
+        what: "take a lock that nobody else wants, and give it back",
+        unit: "ns",
+    },
+    Workload {
+        name: "W7b",
+        what: "2 processes count to a million each, under one lock",
+        unit: "ms",
+    },
+    Workload {
+        name: "W7w",
+        what: "wake a sleeping process and be woken by it, p50",
+        unit: "µs",
+    },
+    Workload {
         name: "W9",
         what: "memory of an idle worker",
         unit: "MiB",

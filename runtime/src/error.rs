@@ -69,6 +69,10 @@ pub(crate) enum Kind {
     Forked,
     /// No task of that name, or not the same table on both sides.
     UnknownTask,
+    /// A process died while it held a lock.
+    Poisoned,
+    /// A barrier was broken.
+    Broken,
     /// The call makes no sense as it stands.
     Usage,
     /// The other process broke the protocol.
@@ -235,6 +239,16 @@ impl Error {
     /// Whether a task was not found in the table.
     pub fn is_unknown_task(&self) -> bool {
         self.0.kind == Kind::UnknownTask
+    }
+
+    /// Whether a process died while it held a lock; [`pid`](Self::pid) says which.
+    pub fn is_poisoned(&self) -> bool {
+        self.0.kind == Kind::Poisoned
+    }
+
+    /// Whether a barrier was broken; [`pid`](Self::pid) says which party has died, if that broke it.
+    pub fn is_broken(&self) -> bool {
+        self.0.kind == Kind::Broken
     }
 
     /// Whether the call itself makes no sense as it stands; the text says what to do instead.

@@ -14,6 +14,7 @@ mod process;
 mod session;
 mod shared;
 mod spawn;
+mod sync;
 mod sys;
 mod task;
 mod testing;
@@ -35,6 +36,11 @@ pub use process::{
 };
 pub use shared::Buffer;
 pub use spawn::StartMethod;
+pub use sync::{
+    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
+    Poisoned, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    TryLockResult,
+};
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
 #[doc(inline)]

@@ -20,10 +20,10 @@ pub(crate) fn round_trips(scale: Scale) -> Vec<Case> {
             move || spinning(spins),
         ),
         Case::new("limit", "futex, there and back, p50", move || {
-            sleeping(sleeps, Duration::ZERO)
+            sleeping(sleeps, Duration::ZERO, || ())
         }),
         Case::new("limit", "futex, 200 µs between calls, p50", move || {
-            sleeping(sleeps, Duration::from_micros(200))
+            sleeping(sleeps, Duration::from_micros(200), || ())
         }),
     ]
 }
@@ -70,9 +70,12 @@ fn spinning(count: usize) -> Measured {
     Ok(middle(times))
 }
 
-fn sleeping(count: usize, pause: Duration) -> Measured {
+/// A question and its answer over a pair of futexes, both sides asleep meanwhile; the middle time, in microseconds.
+/// The other begins with `first`.
+pub(crate) fn sleeping(count: usize, pause: Duration, first: fn()) -> Measured {
     let shared = Shared::new()?;
     let _twin = Twin::start(|| {
+        first();
         for round in 0..count as u32 {
             wait_while(&shared.question.0, round);
             set(&shared.answer.0, round + 1);

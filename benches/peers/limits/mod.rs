@@ -2,6 +2,7 @@
 //! its other rows are compared with.
 
 mod calls;
+mod locks;
 mod memory;
 mod shared;
 mod start;
@@ -9,6 +10,8 @@ mod threads;
 
 use crate::frame::{Case, Scale};
 
+pub(crate) use calls::middle;
+pub(crate) use locks::{Page, Pinned};
 pub(crate) use memory::{BYTES, sum};
 pub(crate) use start::program;
 pub(crate) use threads::{spin, steps_in};
@@ -23,6 +26,9 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W4" => calls::round_trips(scale),
         "W5" => memory::sums(scale),
         "W5r" => memory::results(scale),
+        "W7" => locks::alone(scale),
+        "W7b" => locks::two(scale),
+        "W7w" => locks::wake_ups(scale),
         "W10" => threads::busy(scale),
         _ => Vec::new(),
     }

@@ -4,6 +4,7 @@ mod buffer;
 mod bulk;
 mod calls;
 mod faults;
+mod locks;
 mod map;
 mod start;
 
@@ -23,6 +24,9 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
             .chain(buffer::results(scale))
             .collect(),
         "W5b" => buffer::hand_overs(scale),
+        "W7" => locks::alone(scale),
+        "W7b" => locks::two(scale),
+        "W7w" => locks::wake_ups(scale),
         "W9" => start::idle(),
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),

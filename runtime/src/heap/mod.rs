@@ -32,7 +32,7 @@ pub(crate) use handle::{
 };
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, Kind as ObjectKind, Place};
-pub(crate) use process_table::{MAILBOX_BYTES, ProcessTable};
+pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;
 pub(crate) use segment::SESSION_WORDS;
@@ -118,6 +118,7 @@ pub(crate) struct Stats {
 pub(crate) struct Heap {
     segment: &'static Segment,
     me: SlotId,
+    pid: u32,
     allocator: Allocator,
     processes: ProcessTable,
     objects: handle::Registry,
@@ -207,6 +208,7 @@ impl Heap {
         Box::leak(Box::new(Heap {
             segment,
             me,
+            pid: std::process::id(),
             allocator,
             processes,
             objects: handle::Registry::default(),
@@ -221,6 +223,11 @@ impl Heap {
     /// The slot of this process.
     pub(crate) fn me(&self) -> SlotId {
         self.me
+    }
+
+    /// The process id of this process, without asking the kernel.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// A block of at least `bytes` bytes that this process owns, aligned to 64 bytes (to 64 KiB from 64 KiB on, or

@@ -55,6 +55,7 @@ pub(crate) enum Kind {
     Queue,
     JoinableQueue,
     Pipe,
+    BoundedSemaphore,
     #[cfg(test)]
     Test,
 }
@@ -79,6 +80,7 @@ impl Kind {
             Kind::Queue => "Queue",
             Kind::JoinableQueue => "JoinableQueue",
             Kind::Pipe => "pipe",
+            Kind::BoundedSemaphore => "BoundedSemaphore",
             #[cfg(test)]
             Kind::Test => "Test",
         }

@@ -9,17 +9,20 @@
 //! `SlotId` carries the generation, so a slot that was used again is never taken for its predecessor. Only the parent (or
 //! whoever stands in for it) releases a slot; the process itself fills in the rest.
 //!
-//! Death: the kernel sets OWNER_DIED in `liveness`; the parent sets it too after reaping, in case the kernel could not, and
-//! wakes all. The flag is suspicion, not proof: other threads of the process may still write for a while, so what it owned
-//! is taken over only after the whole process is known to be gone.
+//! Death: the kernel sets OWNER_DIED in `liveness`; the parent stores GONE there after reaping, in case the kernel could not,
+//! and wakes all. The kernel's flag is suspicion, not proof: other threads of the process may still write for a while, so
+//! what it owned is taken over only after the whole process is known to be gone, which GONE says, and so does a slot that
+//! was released.
 //!
-//! Orderings: the ticket is taken with AcqRel and read with Acquire; the parent fills a slot before the child can look.
+//! Orderings: the ticket is taken with AcqRel and read with Acquire; the parent fills a slot before the child can look. The
+//! liveness word of the predecessor is cleared with Release after that, so whoever has read a cleared one and then reads
+//! the ticket sees the new generation.
 
 use super::SlotId;
 use super::segment::{SLOT_BYTES, SLOTS, Segment};
 use crate::error::{Error, Kind};
 use crate::sys::futex;
-use crate::sys::robust::{self, Liveness, OWNER_DIED};
+use crate::sys::robust::{self, GONE, Liveness, OWNER_DIED};
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -94,7 +97,7 @@ impl Slot {
     }
 
     fn clear(&self) {
-        self.liveness.word.store(0, Ordering::Relaxed);
+        self.liveness.word.store(0, Ordering::Release);
         self.state.store(0, Ordering::Relaxed);
         self.pid.store(0, Ordering::Relaxed);
         self.start_time.store(0, Ordering::Relaxed);
@@ -218,30 +221,56 @@ impl ProcessTable {
         })
     }
 
+    /// What is known of the life of a process, and the word to sleep on for its end; a load or two.
+    pub(crate) fn life(&self, id: SlotId) -> Life {
+        let Ok(slot) = self.slot(id) else {
+            return Life::Gone;
+        };
+        let word = &slot.liveness.word;
+        let seen = word.load(Ordering::Acquire);
+        // The slot may have been released and taken by another process in between.
+        if seen == GONE || self.slot(id).is_err() {
+            return Life::Gone;
+        }
+        if seen & OWNER_DIED != 0 {
+            return Life::Dying(word);
+        }
+        Life::Alive(word, seen)
+    }
+
     /// The word to sleep on for the end of a process, and what it holds while the process lives: 0 before it is linked.
-    #[allow(dead_code)] // what waits for a lock will sleep on it; so far the tests do
+    #[cfg(test)]
     pub(crate) fn liveness_word(&self, id: SlotId) -> Result<&'static AtomicU32, Error> {
         Ok(&self.slot(id)?.liveness.word)
     }
 
-    /// Whether the process is known to have ended; one load or two. Suspicion, not proof.
-    #[allow(dead_code)] // likewise
+    /// Whether the process is known to have ended. Suspicion, not proof.
+    #[cfg(test)]
     pub(crate) fn is_marked_dead(&self, id: SlotId) -> bool {
-        self.slot(id).map_or(true, |slot| {
-            slot.liveness.word.load(Ordering::Acquire) & OWNER_DIED != 0
-        })
+        !matches!(self.life(id), Life::Alive(..))
     }
 
-    /// Says that the process has ended, and wakes all who wait for it. By the parent, after reaping it.
+    /// Says that the process is wholly gone, and wakes all who wait for it. By the parent, after reaping it.
     pub(crate) fn mark_dead(&self, id: SlotId) -> Result<(), Error> {
         self.flag(self.slot(id)?);
         Ok(())
     }
 
     fn flag(&self, slot: &Slot) {
-        slot.liveness.word.fetch_or(OWNER_DIED, Ordering::AcqRel);
+        slot.liveness.word.store(GONE, Ordering::Release);
         futex::wake_all(&slot.liveness.word);
     }
+}
+
+/// What is known of the life of a process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Life {
+    /// It lives, as far as is known; the word changes, and is woken, when it dies.
+    Alive(&'static AtomicU32, u32),
+    /// It is marked dead: threads of it may still write for a while.
+    Dying(&'static AtomicU32),
+    /// It is wholly gone.
+    Gone,
 }
 
 fn gone(id: SlotId) -> Error {

@@ -7,7 +7,7 @@
 //! inserted into glibc's list by hand, in the form glibc gives to its own nodes (`prev` and `next` side by side, list
 //! pointers aim at `next`, the futex word stands `futex_offset` away from it).
 //!
-//! States of the word: 0 (never linked) → thread id | WAITERS (alive) → … | OWNER_DIED (dead). It is held for life: nobody
+//! States of the word: 0 (never linked) → thread id | WAITERS (alive) → … | OWNER_DIED (dead) → GONE (reaped). It is held for life: nobody
 //! ever unlocks it, so glibc never follows the pointers of our node; it only writes into `prev` when a robust mutex is
 //! enqueued before it. The node lives in shared memory; somebody who scribbles over it spoils the kernel's walk from
 //! there on, which the parent's pidfd makes good, and nothing else.
@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 /// Set by the kernel (or by the parent) in the word of a process that has ended.
 pub(crate) const OWNER_DIED: u32 = libc::FUTEX_OWNER_DIED;
+
+/// Stored by whoever knows that no thread of the process is left: no thread id, flag or not, looks like it.
+pub(crate) const GONE: u32 = OWNER_DIED | 0x3fff_ffff;
 
 /// The liveness word and its list node, in the layout of a pthread mutex as far as the list is concerned.
 #[repr(C, align(64))]

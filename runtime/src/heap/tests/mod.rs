@@ -31,6 +31,18 @@ fn heap_with_cap(limit: u64, idle_cap: u64) -> &'static Heap {
     .unwrap()
 }
 
+impl Heap {
+    /// A heap of its own, for tests of what stands on heaps.
+    pub(crate) fn fresh(limit: u64) -> &'static Heap {
+        heap(limit)
+    }
+
+    /// This heap, as the process of that slot maps it.
+    pub(crate) fn joined(&self, slot: SlotId) -> &'static Heap {
+        joined(self, slot)
+    }
+}
+
 /// The same heap, as another process of the session would map it.
 fn joined(heap: &Heap, slot: SlotId) -> &'static Heap {
     Heap::attach(heap.fd().try_clone_to_owned().unwrap(), slot).unwrap()

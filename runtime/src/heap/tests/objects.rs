@@ -338,3 +338,44 @@ fn killed_processes_hold_nothing() {
         assert_empty(heap);
     }
 }
+
+#[test]
+fn fragmentation_is_bounded() {
+    // A steady churn of objects of all sizes, held for times of all lengths: what is live is bounded, so what is used must be.
+    let heap = heap_with_cap(256 << 20, 256 << 20);
+    let mut random = Random(7);
+    let sizes = [64, 300, 2_000, 9_000, 40_000, 200_000, 1_500_000];
+    let most = 24usize << 20;
+    let mut live: Vec<(usize, Handle)> = Vec::new();
+    let (mut bytes, mut peak) = (0, 0);
+    let rounds = if cfg!(debug_assertions) {
+        40_000
+    } else {
+        400_000
+    };
+    for _ in 0..rounds {
+        let class = sizes[random.below(sizes.len())];
+        let size = 1 + random.below(class);
+        while bytes + size > most {
+            let (gone, handle) = live.swap_remove(random.below(live.len()));
+            bytes -= gone;
+            drop(handle);
+        }
+        let init = |_| Ok(());
+        let handle = Handle::make(heap, ObjectKind::RawArray, 0, size, init).unwrap();
+        live.push((size, handle));
+        bytes += size;
+        peak = peak.max(bytes);
+    }
+    let high_water = heap.stats().high_water as usize;
+    eprintln!(
+        "live at most {peak} bytes, high water {high_water}: × {:.2}",
+        high_water as f64 / peak as f64
+    );
+    assert!(
+        high_water < 3 * peak,
+        "{high_water} bytes were used for {peak}"
+    );
+    drop(live);
+    assert_empty(heap);
+}

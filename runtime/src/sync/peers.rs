@@ -1,0 +1,41 @@
+//! The heap's table of processes, as the lock word asks it.
+
+use super::gone;
+use super::word::{Life, Peers};
+use crate::heap::{self, Heap, SlotId};
+use crate::sys::futex;
+use std::time::Instant;
+
+impl Peers for Heap {
+    #[inline]
+    fn me(&self) -> u32 {
+        self.me().pack()
+    }
+
+    fn life(&self, owner: u32) -> Life<'_> {
+        // What names nobody was written by nobody who lives.
+        let Some(id) = SlotId::unpack(owner) else {
+            return Life::Gone;
+        };
+        match self.processes().life(id) {
+            heap::Life::Alive(word, value) => Life::Alive(word, value),
+            heap::Life::Dying(_) => Life::Dying,
+            heap::Life::Gone => Life::Gone,
+        }
+    }
+
+    fn tell(&self, owner: u32) {
+        let life = SlotId::unpack(owner).map(|id| self.processes().life(id));
+        if let Some(heap::Life::Dying(word) | heap::Life::Alive(word, _)) = life {
+            futex::wake_all(word);
+        }
+    }
+
+    fn wait_gone(&self, owner: u32, deadline: Option<Instant>) -> bool {
+        SlotId::unpack(owner).is_none_or(|id| gone::wait_gone(self, id, deadline))
+    }
+
+    fn is_gone_unmarked(&self, owner: u32) -> bool {
+        SlotId::unpack(owner).is_none_or(|id| gone::is_gone_unmarked(self, id))
+    }
+}
