@@ -32,10 +32,10 @@ pub use pool::{
 };
 pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
-    current_process, parent_process,
+    current_process, parent_process, set_forkserver_preload,
 };
 pub use shared::Buffer;
-pub use spawn::StartMethod;
+pub use spawn::{StartMethod, get_start_method, set_start_method};
 pub use sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
     Poisoned, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,

@@ -26,7 +26,7 @@ impl Heap {
         let (managed, size) = self.allocator.management(block)?;
         if !managed {
             Tail::of(self, block, size)?.write(tail::LENT);
-            self.allocator.manage(block, self.me)?;
+            self.allocator.manage(block, self.me())?;
             stored("lent");
         }
         self.objects.lend(block, held);
@@ -51,7 +51,7 @@ impl Heap {
         let tail = Tail::of(self, block, size)?;
         if !managed {
             tail.write(tail::CARRIES);
-            self.allocator.manage(block, self.me)?;
+            self.allocator.manage(block, self.me())?;
             stored("carries");
         }
         let count = tail.count();

@@ -16,7 +16,7 @@ use super::{Inner, Pool};
 use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::session::{self, Role};
-use crate::spawn::{Settings, StartMethod};
+use crate::spawn::{Settings, StartMethod, get_start_method};
 use crate::task::{self, Task};
 
 /// How long running items may go on when the last handle of a pool is dropped.
@@ -36,7 +36,7 @@ pub struct PoolBuilder {
     services: Services,
     /// The first mistake among the settings.
     wrong: Option<Error>,
-    method: StartMethod,
+    method: Option<StartMethod>,
 }
 
 impl PoolBuilder {
@@ -87,9 +87,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How the workers are started. There is one method so far, [`StartMethod::Spawn`].
+    /// How the workers are started. Default: what [`get_start_method`](crate::get_start_method) says.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.method = method;
+        self.method = Some(method);
         self
     }
 
@@ -163,7 +163,7 @@ impl PoolBuilder {
         }
         let session = session::current()?;
         task::table()?;
-        let StartMethod::Spawn = self.method;
+        let method = self.method.map_or_else(get_start_method, Ok)?;
         let default = if session.role == Role::Worker {
             1
         } else {
@@ -206,7 +206,7 @@ impl PoolBuilder {
             (Core::new(session.heap, Box::new(engine), policy, 1), None)
         } else {
             let name = self.name.unwrap_or_else(|| "PoolWorker".into());
-            let local = Local::new(session, name, settings, self.services)?;
+            let local = Local::new(session, name, method, settings, self.services)?;
             let bell = local.bell();
             let core = Core::new(session.heap, Box::new(local), policy, workers as u32);
             (core, Some(bell))

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::record::{Args, Duty, Launch, Outcome, Record};
-use super::{graves, peak};
+use super::{graves, peak, server};
 use crate::error::{Error, Kind};
 use crate::heap::{Heap, SlotId};
 use crate::session::{self, Identity, Session};
-use crate::spawn::{self, Settings};
+use crate::spawn::{self, Settings, StartMethod};
 use crate::sys::child::{self, Exit};
 use crate::sys::memory;
 use crate::sys::signal::SIGABRT;
@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) record: Record,
     pub(crate) slot: SlotId,
     pub(crate) is_worker: bool,
+    /// It is no child that anybody asked for.
+    is_server: bool,
     pidfd: OwnedFd,
     /// What of its peak may be its parent's.
     floor: u64,
@@ -61,6 +63,15 @@ pub(crate) struct Plan {
     pub(crate) fingerprint: u64,
     pub(crate) identity: Identity,
     pub(crate) daemon: bool,
+    pub(crate) method: StartMethod,
+}
+
+/// A process that has begun.
+pub(super) struct Started {
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    /// What of its peak may be that of whom it was copied from.
+    pub(super) floor: u64,
 }
 
 /// Starts a child. A block of arguments goes over to it only if this succeeds.
@@ -74,7 +85,6 @@ pub(crate) fn start(
     graves::sweep(session.heap);
     let heap = session.heap;
     peak::watch();
-    let floor = child::own_peak();
     graves::announce_children(heap)?;
     let slot = heap.processes().reserve(Some(heap.me()))?;
     let Plan {
@@ -83,6 +93,7 @@ pub(crate) fn start(
         fingerprint,
         identity,
         daemon,
+        method,
     } = plan;
     let launch = Launch {
         duty,
@@ -93,19 +104,35 @@ pub(crate) fn start(
     };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
-        let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
-        Ok((record, pid, pidfd))
+        let started = match method {
+            StartMethod::ForkServer => server::fork(session, slot, settings)?,
+            StartMethod::Spawn => None,
+        };
+        let started = match started {
+            Some(started) => started,
+            None => {
+                let floor = child::own_peak();
+                let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
+                Started { pid, pidfd, floor }
+            }
+        };
+        Ok((record, started))
     });
-    let (record, pid, pidfd) = match started {
+    let (record, started) = match started {
         Ok(started) => started,
         Err(error) => {
+            // A fork server may have taken holds for it.
+            heap.adopt(slot);
             let _ = heap.processes().release(slot);
             return Err(error.with_worker(launch.identity.name));
         }
     };
+    let Started { pid, pidfd, floor } = started;
+    let is_server = matches!(duty, Duty::ForkServer(_));
     let args = match args {
-        Args::Inline(..) => None,
-        Args::Block { offset, .. } => Some(offset),
+        // What is preloaded stays for the next server.
+        Args::Block { offset, .. } if !is_server => Some(offset),
+        _ => None,
     };
     let member = Arc::new(Member {
         identity: launch.identity,
@@ -114,6 +141,7 @@ pub(crate) fn start(
         record,
         slot,
         is_worker: matches!(duty, Duty::Pool(_)),
+        is_server,
         pidfd,
         floor,
         args,
@@ -281,12 +309,12 @@ fn sweep_detached(session: &'static Session) {
     }
 }
 
-/// The children that have not been seen to end; those that have ended are seen now.
+/// The children that have not been seen to end, without the fork server; those that have ended are seen now.
 pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
     sweep_detached(session);
     let all = lock(&MEMBERS).clone();
     all.into_iter()
-        .filter(|member| matches!(member.try_exit(session), Ok(None)))
+        .filter(|member| !member.is_server && matches!(member.try_exit(session), Ok(None)))
         .collect()
 }
 
@@ -309,4 +337,10 @@ pub(crate) fn finish(session: &'static Session) {
         }
         member.bury(session);
     }
+    server::end(session);
+}
+
+/// In a copy of this process that becomes another: these are the original's children.
+pub(super) fn forget() {
+    lock(&MEMBERS).clear();
 }

@@ -20,7 +20,7 @@ use crate::process::family::{self, Member, Plan};
 use crate::process::record::{Args, Duty};
 use crate::process::watch;
 use crate::session::{Identity, Session};
-use crate::spawn::Settings;
+use crate::spawn::{Settings, StartMethod};
 use crate::sys::signal::{SIGKILL, SIGTERM};
 use crate::task;
 
@@ -35,6 +35,7 @@ pub(crate) struct Local {
     bell: Bell,
     bell_block: u64,
     name: String,
+    method: StartMethod,
     settings: Settings,
     services: Services,
     processors: usize,
@@ -79,6 +80,7 @@ impl Local {
     pub(crate) fn new(
         session: &'static Session,
         name: String,
+        method: StartMethod,
         settings: Settings,
         services: Services,
     ) -> Result<Self, Error> {
@@ -91,6 +93,7 @@ impl Local {
             bell,
             bell_block: block.offset,
             name,
+            method,
             settings,
             services,
             processors: crate::process::cpu_count(),
@@ -134,6 +137,7 @@ impl Local {
                     line,
                 },
                 daemon: true,
+                method: self.method,
             };
             let member = family::start(self.session, plan, Args::Inline(&[], 0), &self.settings)?;
             Ok((mail, member))
