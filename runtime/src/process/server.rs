@@ -180,8 +180,7 @@ enum Launched {
 
 fn launch(session: &'static Session, preload: Option<&Encoded>) -> Result<Launched> {
     let heap = session.heap;
-    let failed = |cause| Error::system("cannot make the fork server's sockets", cause);
-    let (socket, theirs) = pass::pair().map_err(failed)?;
+    let (socket, theirs) = pass::pair().map_err(spawn::cannot_start)?;
     let block = heap.alloc(Desk::SIZE, 64)?.offset;
     let launched = Desk::at(heap, block).and_then(|desk| {
         desk.reset(theirs.as_raw_fd());
@@ -306,10 +305,7 @@ impl Server {
             ),
             Err(cause) => {
                 fork::reap(pid);
-                Err(Error::system(
-                    "cannot open a descriptor of a new process",
-                    cause,
-                ))
+                Err(spawn::cannot_start(cause))
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 
 pub(crate) use desk::{Answer, Changes, Desk, may_run};
 pub(crate) use forkserver::{Begun, Server};
-pub(crate) use reexec::{environment, execute, reexec};
+pub(crate) use reexec::{cannot_start, environment, execute, reexec};
 
 /// How a child is started. Python's start methods, without the bare `fork`, which is not sound in a process with threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -115,7 +115,7 @@ pub(crate) fn execute(
 }
 
 /// The error of a start that the system has refused, with what to do about it.
-pub(super) fn cannot_start(cause: std::io::Error) -> Error {
+pub(crate) fn cannot_start(cause: std::io::Error) -> Error {
     let hint = match cause.raw_os_error() {
         Some(code) if code == nix::errno::Errno::EAGAIN as i32 => {
             "; the limit on processes (ulimit -u, pids.max) is reached"
