@@ -19,6 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::heap::{Heap, Inherited, SlotId};
 use crate::sys::fork::{Means, Side};
 use crate::sys::futex::{self, Change};
+use crate::sys::points::stored;
 use crate::sys::{child, pass, program};
 
 /// The server's side.
@@ -94,6 +95,7 @@ impl Server {
                 }
             }
             futex::change_and_wake(&words.answered, Change::Add(1));
+            stored("answered");
         }
     }
 
@@ -104,6 +106,7 @@ impl Server {
             index: words.slot.load(Ordering::Relaxed),
             generation: words.generation.load(Ordering::Relaxed),
         };
+        stored("asked");
         let streams = self.streams().map_err(|cause| (RECEIVE, cause))?;
         let none = || (COPY, io::ErrorKind::Unsupported.into());
         let means = self.means.as_ref().ok_or_else(none)?;
@@ -113,6 +116,7 @@ impl Server {
         } = self.changes();
         let hold = |_| (HOLD, io::ErrorKind::OutOfMemory.into());
         let inherited = self.heap.hold_for(slot).map_err(hold)?;
+        stored("held");
         let moved = |cause: nix::Error| (CHANGE_DIRECTORY, cause.into());
         let home = match &directory {
             Some(path) => {
@@ -132,7 +136,10 @@ impl Server {
             }
         }
         match side.map_err(|cause| (COPY, cause))? {
-            Side::Original => Ok(None),
+            Side::Original => {
+                stored("copied");
+                Ok(None)
+            }
             Side::Copy => {
                 for (stream, descriptor) in &streams {
                     // Both are open: that leaves nothing to fail.

@@ -5,6 +5,8 @@
 mod desk;
 mod forkserver;
 mod reexec;
+#[cfg(test)]
+mod tests;
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! A copy that dies while it holds a lock. A copy made without care has the thread id of its original, and no list of robust locks:
 //! then nobody is told, and the next one waits for ever.
 
