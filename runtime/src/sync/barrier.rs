@@ -22,14 +22,15 @@
 //! A process that dies holding the latch leaves nothing to be put right. The orderings are the latch's; `phase` and `epoch` are
 //! written with Release and read with Acquire, because those who leave look at them without it.
 
+mod round;
+
 use super::latch::Latch;
-use super::watch::{self, Slept, pid_of};
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, shared_handle};
+use crate::heap::{Body, Handle, ObjectKind, Roll, shared_handle};
 use crate::session;
 use crate::sys::futex::{Change, change_and_wake};
-use crate::sys::memory;
 use crate::sys::points::stored;
+use round::Inside;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -51,7 +52,7 @@ struct State {
     parties: AtomicU32,
     /// The pid of the process whose death broke it; 0 if it was something else.
     culprit: AtomicU32,
-    /// The process that arrived last in an entry of this number (counted modulo), and its pid: for people.
+    /// The process that came last, of those with a slot of this number (counted modulo), and its pid: for people.
     notes: [AtomicU64; NOTES],
     arrived: Roll<10>,
 }
@@ -89,7 +90,7 @@ unsafe impl Body for State {}
 /// }
 /// ```
 pub struct Barrier {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Barrier => ObjectKind::Barrier, body State }
@@ -189,7 +190,7 @@ impl Barrier {
         if here.state != FILLING || inside.parties_of(here.round).next().is_some() {
             state.epoch.fetch_add(1, Ordering::AcqRel);
             stored("barrier: another epoch");
-            change_and_wake(&state.phase, Change::Add(ROUND - here.state));
+            change_and_wake(&state.phase, Change::Add(ROUND.wrapping_sub(here.state)));
             stored("barrier: reset");
         }
         inside.leave();
@@ -242,280 +243,6 @@ impl Barrier {
         };
         inside.go(&party);
         outcome
-    }
-}
-
-/// A round and how it stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Here {
-    round: u32,
-    state: u32,
-}
-
-/// One that has arrived.
-struct Party {
-    entry: u32,
-    round: u32,
-    epoch: u32,
-    place: usize,
-}
-
-/// A barrier, by somebody who may use it.
-struct Inside<'a> {
-    state: &'a State,
-    heap: &'static Heap,
-    place: Place,
-}
-
-impl<'a> Inside<'a> {
-    fn of(barrier: &'a Barrier) -> Result<Self> {
-        if memory::forked() {
-            return Err(session::forked());
-        }
-        Ok(Inside::new(barrier))
-    }
-
-    fn new(barrier: &'a Barrier) -> Self {
-        let handle = &barrier.handle;
-        Inside {
-            state: handle.body(),
-            heap: handle.heap(),
-            place: handle.place(),
-        }
-    }
-
-    fn enter(&self, deadline: Option<Instant>) -> bool {
-        self.state.latch.lock(self.heap, deadline).is_ok()
-    }
-
-    fn leave(&self) {
-        self.state.latch.unlock(self.heap);
-    }
-
-    fn round(&self, phase: u32) -> Here {
-        Here {
-            round: phase / ROUND,
-            state: phase & STATES,
-        }
-    }
-
-    fn here(&self) -> Here {
-        self.round(self.state.phase.load(Ordering::Acquire))
-    }
-
-    fn entry(&self, round: u32) -> u64 {
-        u64::from(round) << 32 | u64::from(self.heap.me().pack())
-    }
-
-    /// The processes of those who have arrived for this round.
-    fn parties_of(&self, round: u32) -> impl Iterator<Item = u32> {
-        let entries = self.state.arrived.entries(self.heap, self.place);
-        entries.filter_map(move |(_, entry)| {
-            let word = entry.load(Ordering::Acquire);
-            (word != 0 && (word >> 32) as u32 == round).then_some(word as u32)
-        })
-    }
-
-    /// Arrives. Leaves the latch held.
-    fn come(&self, deadline: Option<Instant>) -> Result<Option<Party>> {
-        let here = loop {
-            if !self.enter(deadline) {
-                return Ok(None);
-            }
-            let here = self.here();
-            match here.state {
-                BROKEN => {
-                    self.leave();
-                    return Err(self.broken());
-                }
-                ACTING => {
-                    // One more than there should be: it is of the next round.
-                    let names: Vec<u32> = self.parties_of(here.round).collect();
-                    let phase = here.round * ROUND + here.state;
-                    self.leave();
-                    let words = [(&self.state.phase, phase)];
-                    match watch::sleep(self.heap, &words, names, deadline) {
-                        Slept::TimedOut => return Ok(None),
-                        Slept::Dead(dead) => self.break_by_death(here.round, dead),
-                        Slept::Look => {}
-                    }
-                }
-                _ => break here,
-            }
-        };
-        self.clear_old(here.round);
-        let dead = self
-            .parties_of(here.round)
-            .find(|name| watch::is_dead(self.heap, *name));
-        if let Some(dead) = dead {
-            self.break_by(dead);
-            self.leave();
-            return Err(self.broken());
-        }
-        let before = self.parties_of(here.round).count();
-        if before > 0 {
-            change_and_wake(&self.state.arrivals, Change::Add(1));
-            stored("barrier: somebody comes");
-        }
-        let (mine, from) = (self.entry(here.round), self.heap.me().index % 10);
-        let entry = self
-            .state
-            .arrived
-            .claim(self.heap, self.place, mine, from)
-            .inspect_err(|_| self.leave())?;
-        let note = u64::from(self.heap.me().pack()) << 32 | u64::from(self.heap.pid());
-        self.state.notes[entry as usize % NOTES].store(note, Ordering::Relaxed);
-        Ok(Some(Party {
-            entry,
-            round: here.round,
-            epoch: self.state.epoch.load(Ordering::Acquire),
-            place: before,
-        }))
-    }
-
-    fn go(&self, party: &Party) {
-        if let Some(entry) = self.state.arrived.get(self.heap, self.place, party.entry) {
-            let mine = self.entry(party.round);
-            let _ = entry.compare_exchange(mine, 0, Ordering::AcqRel, Ordering::Relaxed);
-            stored("barrier: a party is gone");
-        }
-    }
-
-    /// With the latch held: all may go.
-    fn end_round(&self, party: &Party) {
-        let here = self.here();
-        if here.round == party.round && here.state != BROKEN {
-            change_and_wake(&self.state.phase, Change::Add(ROUND - here.state));
-            stored("barrier: all may go");
-        }
-    }
-
-    /// With the latch held, which this gives back: runs the action, then lets all go.
-    fn act(&self, party: &Party, action: impl FnOnce()) -> Result<usize> {
-        /// Breaks the barrier if the action panics.
-        struct Breaker<'a>(&'a Inside<'a>, &'a Party);
-        impl Drop for Breaker<'_> {
-            fn drop(&mut self) {
-                self.0.enter(None);
-                self.0.break_by(0);
-                self.0.leave();
-                self.0.go(self.1);
-            }
-        }
-        self.state.phase.fetch_add(ACTING, Ordering::AcqRel);
-        stored("barrier: acting");
-        self.leave();
-        let breaker = Breaker(self, party);
-        action();
-        std::mem::forget(breaker);
-        self.enter(None);
-        self.end_round(party);
-        self.leave();
-        self.verdict(party).unwrap_or_else(|| Err(self.broken()))
-    }
-
-    /// How the round of this party has ended, if it has.
-    fn verdict(&self, party: &Party) -> Option<Result<usize>> {
-        let here = self.here();
-        let ended_well = || self.state.epoch.load(Ordering::Acquire) == party.epoch;
-        match here.state {
-            _ if here.round != party.round && ended_well() => Some(Ok(party.place)),
-            _ if here.round != party.round => Some(Err(self.broken())),
-            BROKEN => Some(Err(self.broken())),
-            _ => None,
-        }
-    }
-
-    fn sleep(&self, party: &Party, deadline: Option<Instant>) -> Result<Option<usize>> {
-        loop {
-            if let Some(verdict) = self.verdict(party) {
-                return verdict.map(Some);
-            }
-            // With the latch held, so that whoever is just arriving is seen.
-            if !self.enter(deadline) {
-                return self.give_up(party);
-            }
-            let phase = self.state.phase.load(Ordering::Acquire);
-            let arrivals = self.state.arrivals.load(Ordering::Acquire);
-            let names: Vec<u32> = self.parties_of(party.round).collect();
-            self.leave();
-            if self.round(phase).round != party.round {
-                continue;
-            }
-            let words = [(&self.state.phase, phase), (&self.state.arrivals, arrivals)];
-            match watch::sleep(self.heap, &words, names, deadline) {
-                Slept::Look => {}
-                Slept::Dead(dead) => self.break_by_death(party.round, dead),
-                Slept::TimedOut => return self.give_up(party),
-            }
-        }
-    }
-
-    /// The time of this party is up.
-    fn give_up(&self, party: &Party) -> Result<Option<usize>> {
-        self.enter(None);
-        let verdict = self.verdict(party);
-        if verdict.is_none() {
-            self.break_by(0);
-        }
-        self.leave();
-        verdict.map_or(Ok(None), |verdict| verdict.map(Some))
-    }
-
-    fn break_by_death(&self, round: u32, dead: u32) {
-        self.enter(None);
-        let still_there = || self.parties_of(round).any(|name| name == dead);
-        if self.here().round == round && still_there() {
-            self.break_by(dead);
-        }
-        self.leave();
-    }
-
-    /// With the latch held: breaks it, if it is whole.
-    fn break_by(&self, dead: u32) {
-        let here = self.here();
-        if here.state == BROKEN {
-            return;
-        }
-        let notes = self
-            .state
-            .notes
-            .iter()
-            .map(|note| note.load(Ordering::Relaxed));
-        let noted = notes
-            .filter(|note| dead != 0 && note >> 32 == u64::from(dead))
-            .map(|note| note as u32)
-            .next();
-        let pid = noted.or_else(|| pid_of(self.heap, dead)).unwrap_or(0);
-        self.state.culprit.store(pid, Ordering::Relaxed);
-        stored("barrier: the culprit");
-        change_and_wake(&self.state.phase, Change::Add(BROKEN - here.state));
-        stored("barrier: broken");
-    }
-
-    /// With the latch held: the entries of those who died on their way out of earlier rounds.
-    fn clear_old(&self, round: u32) {
-        for (_, entry) in self.state.arrived.entries(self.heap, self.place) {
-            let word = entry.load(Ordering::Acquire);
-            if word != 0 && (word >> 32) as u32 != round && watch::is_dead(self.heap, word as u32) {
-                let _ = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
-                stored("barrier: an old entry");
-            }
-        }
-    }
-
-    fn broken(&self) -> Error {
-        match self.state.culprit.load(Ordering::Acquire) {
-            0 => Error::new(
-                Kind::Broken,
-                "the barrier is broken: it was aborted or reset, or somebody's time was up",
-            ),
-            pid => Error::new(
-                Kind::Broken,
-                "the barrier is broken: a process that had arrived has died",
-            )
-            .with_pid(pid),
-        }
     }
 }
 

@@ -63,7 +63,7 @@ unsafe impl Body for State {}
 /// }
 /// ```
 pub struct Event {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Event => ObjectKind::Event, body State }

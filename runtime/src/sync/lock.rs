@@ -56,7 +56,7 @@ pub(super) const NAME: &str = "lock";
 /// }
 /// ```
 pub struct Lock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Lock => ObjectKind::Lock, body Latch }
@@ -65,8 +65,6 @@ shared_handle! { Lock => ObjectKind::Lock, body Latch }
 #[must_use = "the lock is given back when the guard is dropped"]
 pub struct LockGuard<'a> {
     pub(super) lock: &'a Lock,
-    /// `Condition::wait` gives the lock back for a while.
-    pub(super) held: bool,
     /// A notification that this is the answer to.
     pub(super) owed: Option<Box<Owed>>,
 }
@@ -124,7 +122,6 @@ impl Lock {
     fn guard(&self, taken: Result<Option<Dead>, TimedOut>) -> TryLockResult<LockGuard<'_>> {
         outcome(taken, NAME, || LockGuard {
             lock: self,
-            held: true,
             owed: None,
         })
     }
@@ -146,9 +143,7 @@ impl Lock {
 impl Drop for LockGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.held
-            && let Ok((latch, heap)) = self.lock.parts()
-        {
+        if let Ok((latch, heap)) = self.lock.parts() {
             latch.unlock(heap);
         }
     }

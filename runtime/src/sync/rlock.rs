@@ -49,7 +49,7 @@ unsafe impl Body for State {}
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct RLock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { RLock => ObjectKind::RLock, body State }

@@ -21,11 +21,10 @@
 //! that one of the two sees the other. Leaving is Release, and the writer reads entries with Acquire.
 
 use super::error::{LockResult, TryLockResult, outcome, without_deadline};
-use super::gone;
 use super::latch::{Dead, Latch, MOMENT};
-use super::watch::{self, Slept};
+use super::watch::{self, Gone, Slept};
 use crate::error::Result;
-use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, SlotId, shared_handle};
+use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, shared_handle};
 use crate::session;
 use crate::sys::futex::{Change, change_and_wake};
 use crate::sys::memory;
@@ -70,7 +69,7 @@ unsafe impl Body for State {}
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct RwLock {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { RwLock => ObjectKind::RwLock, body State }
@@ -257,10 +256,10 @@ impl State {
                 Slept::Look => {}
                 Slept::TimedOut => break,
                 Slept::Dead(dead) => {
-                    let gone = SlotId::unpack(dead)
-                        .is_none_or(|dead| gone::wait_gone(heap, dead, deadline));
-                    if !gone {
-                        break;
+                    match watch::see_off(heap, dead, deadline) {
+                        Gone::Yes => {}
+                        Gone::NotYet => continue,
+                        Gone::TimedOut => break,
                     }
                     for (entry, name) in inside.iter().filter(|(_, name)| *name as u32 == dead) {
                         let _ =

@@ -24,11 +24,10 @@
 //!
 //! Orderings: everything but the sleep happens under the latch, whose orderings they are.
 
-use super::gone;
 use super::latch::{Latch, MOMENT};
-use super::watch::{self, Slept};
+use super::watch::{self, Gone, Slept};
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, SlotId, shared_handle};
+use crate::heap::{Body, Handle, Heap, ObjectKind, Place, Roll, shared_handle};
 use crate::session;
 use crate::sys::futex::{Change, change_and_wake};
 use crate::sys::memory;
@@ -75,7 +74,7 @@ unsafe impl Body for State {}
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct Semaphore {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { Semaphore => ObjectKind::Semaphore, body State }
@@ -95,7 +94,7 @@ shared_handle! { Semaphore => ObjectKind::Semaphore, body State }
 /// # Ok::<(), mp::Error>(())
 /// ```
 pub struct BoundedSemaphore {
-    handle: Handle,
+    pub(super) handle: Handle,
 }
 
 shared_handle! { BoundedSemaphore => ObjectKind::BoundedSemaphore, body State }
@@ -242,15 +241,14 @@ fn acquire(of: &Handle, deadline: Option<Instant>) -> Result<Option<Permit<'_>>>
         match watch::sleep(inside.heap, &words, holders, deadline) {
             Slept::Look => {}
             Slept::TimedOut => return Ok(None),
-            Slept::Dead(dead) => {
-                let gone = SlotId::unpack(dead)
-                    .is_none_or(|dead| gone::wait_gone(inside.heap, dead, deadline));
-                if !gone || !inside.enter(deadline) {
-                    return Ok(None);
+            Slept::Dead(dead) => match watch::see_off(inside.heap, dead, deadline) {
+                Gone::NotYet => {}
+                Gone::Yes if inside.enter(deadline) => {
+                    inside.take_back(|name| name == dead);
+                    inside.leave();
                 }
-                inside.take_back(|name| name == dead);
-                inside.leave();
-            }
+                Gone::Yes | Gone::TimedOut => return Ok(None),
+            },
         }
     }
 }
@@ -392,8 +390,7 @@ impl<'a> Inside<'a> {
     fn look_after_the_dead(&self) {
         let now = Some(Instant::now());
         self.take_back(|name| {
-            watch::is_dead(self.heap, name)
-                && SlotId::unpack(name).is_none_or(|dead| gone::wait_gone(self.heap, dead, now))
+            watch::is_dead(self.heap, name) && watch::see_off(self.heap, name, now) == Gone::Yes
         });
     }
 }

@@ -5,6 +5,7 @@
 //! word; so whoever finds a process dead tells the others, and a sleep that watches others ends after [`BACKSTOP`] in
 //! any case (see `word`).
 
+use super::gone;
 use super::word::{BACKSTOP, Life, Peers};
 use crate::heap::{Heap, SlotId};
 use crate::sys::futex::{self, Wait};
@@ -63,6 +64,32 @@ pub(crate) fn sleep(
         }
         Wait::TimedOut => Slept::TimedOut,
         _ => Slept::Look,
+    }
+}
+
+/// What has become of a process that is dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gone {
+    Yes,
+    /// Look again: threads of it live on, and may give back what they have.
+    NotYet,
+    /// The deadline passed.
+    TimedOut,
+}
+
+/// Waits until a process that is dead is wholly gone; comes back now and then.
+pub(crate) fn see_off(heap: &Heap, process: u32, deadline: Option<Instant>) -> Gone {
+    let Some(id) = SlotId::unpack(process) else {
+        return Gone::Yes;
+    };
+    let until = Instant::now() + BACKSTOP;
+    let until = deadline.map_or(until, |deadline| deadline.min(until));
+    if gone::wait_gone(heap, id, Some(until)) {
+        Gone::Yes
+    } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        Gone::TimedOut
+    } else {
+        Gone::NotYet
     }
 }
 

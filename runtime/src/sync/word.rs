@@ -174,8 +174,14 @@ impl Word {
                 if let Life::Dying = life {
                     // The kernel has told one of us.
                     peers.tell(owner);
-                    if !peers.wait_gone(owner, deadline) {
-                        return Err(TimedOut);
+                    let until = Instant::now() + BACKSTOP;
+                    let until = deadline.map_or(until, |deadline| deadline.min(until));
+                    if !peers.wait_gone(owner, Some(until)) {
+                        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                            return Err(TimedOut);
+                        }
+                        // Other threads of it live on, and may give the lock back.
+                        continue;
                     }
                 }
                 if self.take_over(peers, owner, me) {

@@ -125,7 +125,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: Option<Instant>) -
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {
-        Some(libc::ENOSYS | libc::EPERM) if SEVERAL.load(Ordering::Relaxed) == UNKNOWN => {
+        Some(libc::ENOSYS | libc::EPERM) => {
             SEVERAL.store(NO, Ordering::Relaxed);
             wait_first(words, deadline)
         }
@@ -134,6 +134,12 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: Option<Instant>) -
             outcome(&error)
         }
     }
+}
+
+/// For tests: as on a kernel that cannot, in this process from now on.
+#[cfg(test)]
+pub(crate) fn forbid_several() {
+    SEVERAL.store(NO, Ordering::Relaxed);
 }
 
 /// What [`wait_any`] does where the kernel cannot: the other words are looked at now and then.

@@ -28,6 +28,25 @@ pub(crate) fn copy(body: impl FnOnce()) -> Copy {
     }
 }
 
+/// A thread in a forked copy. std's own would take a lock that some other thread of the test process may have held at the fork.
+pub(crate) fn bare_thread(body: impl FnOnce() + Send + 'static) {
+    extern "C" fn run(body: *mut libc::c_void) -> *mut libc::c_void {
+        // SAFETY: it is the box that `bare_thread` has let go.
+        let body = unsafe { Box::from_raw(body.cast::<Box<dyn FnOnce() + Send>>()) };
+        body();
+        std::ptr::null_mut()
+    }
+    let body: Box<Box<dyn FnOnce() + Send>> = Box::new(Box::new(body));
+    // SAFETY: all zeroes is room for a thread's name, which pthread_create fills in; the box is the new thread's.
+    unsafe {
+        let mut thread: libc::pthread_t = std::mem::zeroed();
+        let body = Box::into_raw(body).cast();
+        let rc = libc::pthread_create(&mut thread, std::ptr::null(), run, body);
+        assert_eq!(rc, 0);
+        libc::pthread_detach(thread);
+    }
+}
+
 impl Copy {
     pub(crate) fn pid(&self) -> u32 {
         self.0.map_or(0, |pid| pid.as_raw() as u32)

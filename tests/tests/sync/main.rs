@@ -4,6 +4,7 @@
 mod barriers;
 mod conditions;
 mod events;
+mod forks;
 mod kills;
 mod locks;
 mod semaphores;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 mod explorer;
+mod scribble;
 mod word;
 mod word_speed;
 

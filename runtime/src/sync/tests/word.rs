@@ -93,22 +93,20 @@ fn processes_exclude_each_other() {
 
 #[test]
 fn what_names_nobody_is_taken_over() {
-    let (heap, board, _) = arena();
+    let (heap, ..) = arena();
     let nobody = SlotId {
         index: 7,
         generation: 3,
     };
     for written in [nobody.pack(), 5, 0xfff, 1 << 12 | 0xfff, 0x7fff_ffff] {
         for waiters in [0, 1 << 31] {
-            // SAFETY: the word is an AtomicU32 inside, and nothing else.
-            let raw = unsafe { &*(&raw const board.word).cast::<AtomicU32>() };
-            raw.store(written | waiters, Ordering::SeqCst);
-            let acquired = board.word.lock(heap, soon()).unwrap();
+            let word = Word::held_by(written | waiters);
+            let acquired = word.lock(heap, soon()).unwrap();
             assert_eq!(acquired.from_dead, Some(written));
-            board.word.unlock(heap);
-            raw.store(written | waiters, Ordering::SeqCst);
-            assert!(board.word.try_lock(heap).is_some());
-            board.word.unlock(heap);
+            word.unlock(heap);
+            assert_eq!(word.owner(), None);
+            let word = Word::held_by(written | waiters);
+            assert!(word.try_lock(heap).is_some());
         }
     }
 }
@@ -243,16 +241,18 @@ fn a_holder_with_threads_writes_no_more() {
         let holder = Member::start(heap, |heap| {
             let board: &'static Board = at_offset(heap, at);
             let work = move || {
-                let mine = board.word.try_lock(heap).is_some();
-                while mine {
+                if board.word.try_lock(heap).is_none() {
+                    return;
+                }
+                loop {
                     board.counter.fetch_add(1, Ordering::Relaxed);
                     raise(&board.held);
                 }
             };
-            let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(work)).collect();
-            for thread in threads {
-                let _ = thread.join();
+            for _ in 0..3 {
+                crate::sys::testing::bare_thread(work);
             }
+            std::thread::sleep(LONG);
         });
         until("the lock is held", || is_up(&board.held));
         holder.kill();
@@ -269,6 +269,60 @@ fn a_holder_with_threads_writes_no_more() {
         assert_eq!(load(&board.counter), seen, "the dead one still writes");
         assert!(!is_up(&board.held));
         board.word.unlock(heap);
+        assert_eq!(holder.bury(heap), -9);
+    }
+}
+
+/// It has the heap no more, though there is a process of its number.
+#[test]
+fn a_holder_becomes_another_program() {
+    use std::os::unix::process::CommandExt;
+    let (heap, board, at) = arena();
+    let holder = Member::start(heap, |heap| {
+        let board: &Board = at_offset(heap, at);
+        assert_eq!(board.word.lock(heap, soon()), CLEAN);
+        raise(&board.held);
+        let error = std::process::Command::new("sleep").arg("20").exec();
+        panic!("{error}");
+    });
+    until("the lock is held", || is_up(&board.held));
+    assert_eq!(board.word.lock(heap, soon()), from(holder.id));
+    board.word.unlock(heap);
+    holder.kill();
+    assert_eq!(holder.bury(heap), -9);
+}
+
+/// Where one can sleep on one word only.
+#[test]
+fn without_the_kernels_help() {
+    let (heap, board, at) = arena();
+    for round in 0..10 {
+        let holder = Member::start(heap, |heap| {
+            let board: &Board = at_offset(heap, at);
+            let _ = board.word.lock(heap, soon()).unwrap();
+            raise(&board.held);
+            std::thread::sleep(LONG);
+        });
+        until("the lock is held", || is_up(&board.held));
+        board.held.store(0, Ordering::SeqCst);
+        let waiters = [(); 3].map(|()| {
+            Member::start(heap, |heap| {
+                crate::sys::futex::forbid_several();
+                let board: &Board = at_offset(heap, at);
+                board.progress[0].fetch_add(1, Ordering::SeqCst);
+                let acquired = board.word.lock(heap, soon()).unwrap();
+                let dead = u64::from(acquired.from_dead.is_some());
+                board.from_dead.fetch_add(dead, Ordering::SeqCst);
+                board.word.unlock(heap);
+            })
+        });
+        until("they come", || load(&board.progress[0]) == 3 * (round + 1));
+        std::thread::sleep(Duration::from_millis(3));
+        holder.kill();
+        for waiter in waiters {
+            assert_eq!(waiter.bury(heap), 0);
+        }
+        assert_eq!(load(&board.from_dead), round + 1);
         assert_eq!(holder.bury(heap), -9);
     }
 }
