@@ -52,6 +52,36 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "GB/s",
     },
     Workload {
+        name: "W6",
+        what: "a queue of u64, one to one",
+        unit: "M/s",
+    },
+    Workload {
+        name: "W6b",
+        what: "the same, two to one",
+        unit: "M/s",
+    },
+    Workload {
+        name: "W6k",
+        what: "messages of 1 KiB, copied out",
+        unit: "M/s",
+    },
+    Workload {
+        name: "W6m",
+        what: "messages of 1 MiB, copied out",
+        unit: "k/s",
+    },
+    Workload {
+        name: "W6p",
+        what: "a u64 there and back, back to back",
+        unit: "µs",
+    },
+    Workload {
+        name: "W6w",
+        what: "a message to one that sleeps, p50",
+        unit: "µs",
+    },
+    Workload {
         name: "W5b",
         what: "a buffer of the shared heap handed to a task, beyond a call without one",
         unit: "µs",
@@ -85,6 +115,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         name: "W20",
         what: "faults: a worker is killed, a deadline passes, an item is cancelled; pool of 1",
         unit: "ms",
+    },
+    Workload {
+        name: "W21",
+        what: "blur a picture of 400 MiB in place, 5 passes, 2 workers",
+        unit: "s",
     },
 ];
 

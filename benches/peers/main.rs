@@ -1,4 +1,4 @@
-//! `mp` against the bare machine, and later against its peers, all in one run and by turns.
+//! `mp` against the bare machine and against its peers, all in one run and by turns.
 //!
 //! `cargo bench -p mp-benches --bench peers -- [W1 W3 …] [--runs N] [--quick] [--json FILE]`
 //!
@@ -15,6 +15,7 @@ mod limits;
 mod machine;
 mod mp_rows;
 mod report;
+mod rivals;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn run() -> ExitCode {
         .filter(|workload| options.wants(workload.name))
     {
         let mut cases = limits::cases(workload.name, options.scale);
+        cases.extend(rivals::cases(workload.name, options.scale));
         cases.extend(mp_rows::cases(workload.name, options.scale));
         let measured = frame::take_turns(workload, cases, options.runs);
         print!("{}", report::table(workload, &measured));

@@ -258,11 +258,11 @@ fn become_child(
         heap.settle_again(begun.slot, &begun.inherited)?;
         let slot = heap.processes().slot(begun.slot)?;
         // As in `enter`.
-        if slot
+        let pid = std::process::id();
+        let entered = slot
             .pid
-            .compare_exchange(0, std::process::id(), Ordering::AcqRel, Ordering::Relaxed)
-            .is_err()
-        {
+            .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed);
+        if entered.is_err_and(|found| found != pid) {
             program::exit_now(1);
         }
         heap.processes().link_liveness(begun.slot)?;
@@ -318,11 +318,11 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     // Before anything else: whoever buries the parent counts on it (see `process::graves`).
     let slot = heap.processes().slot(order.slot)?;
     let pid = std::process::id();
-    if slot
+    let entered = slot
         .pid
-        .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed)
-        .is_err()
-    {
+        .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed);
+    // The parent may have been faster to enter it.
+    if entered.is_err_and(|found| found != pid) {
         lifeline::leave_if_orphaned(&lifeline, ORPHANED);
         return Err(Error::new(Kind::Protocol, "the child's slot is taken"));
     }

@@ -5,6 +5,7 @@
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("mp runs on 64-bit Linux only: it stands on memfd, futex, pidfd and robust lists");
 
+mod channel;
 mod codec;
 mod entry;
 mod error;
@@ -23,6 +24,11 @@ mod testing;
 #[cfg(test)]
 extern crate self as mp;
 
+pub use channel::{
+    Duplex, GetAsync, Job, JoinableQueue, Lost, Message, OnDeath, Queue, QueueIter, QueueStream,
+    Readable, Receiver, ReceiverIter, ReceiverStream, RecvAsync, SendError, Sender, Waitable,
+    duplex, pipe, wait,
+};
 pub use codec::Plain;
 pub use entry::init;
 pub use error::{Error, Failure, Result};
@@ -34,7 +40,10 @@ pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
     current_process, parent_process, set_forkserver_preload,
 };
-pub use shared::Buffer;
+pub use shared::{
+    Array, ArrayGuard, Atomic, AtomicBits, AtomicNumber, AtomicValue, Buffer, Chunk, RawArray,
+    RawValue, Value, ValueGuard,
+};
 pub use spawn::{StartMethod, get_start_method, set_start_method};
 pub use sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
@@ -49,6 +58,7 @@ pub use mp_macros::{Plain, main, task, test};
 /// What expanded code names; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::channel::sealed::{Sleep, Source};
     pub use crate::codec::__private::{
         OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
     };

@@ -136,6 +136,22 @@ pub fn output(command: Command) -> (ExitStatus, String, String) {
     Program::start(command).finish()
 }
 
+/// Runs a test of the running test program once more, by its full name, with a variable set; `None` where this is that run.
+pub fn again(test: &str, variable: &str, value: &str) -> Option<(ExitStatus, String, String)> {
+    if std::env::var_os(variable).is_some() {
+        return None;
+    }
+    let exe = std::env::current_exe().expect("this program has a file");
+    let mut command = Command::new(exe);
+    command
+        .args(["--exact", "--nocapture", test])
+        .env(variable, value);
+    let (status, out, errors) = output(command);
+    assert!(status.success(), "{out}\n{errors}");
+    assert!(out.contains("1 passed"), "{out}");
+    Some((status, out, errors))
+}
+
 /// Whether the process is there and not a zombie.
 pub fn is_alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))

@@ -268,3 +268,46 @@ fn retries_are_those_of_the_call() {
         std::fs::remove_file(marker).unwrap();
     }
 }
+
+/// A call's own time counts while its input is slow, too, between any two items; one `next` that blocks is waited for.
+#[mp::test(timeout = "60s")]
+fn a_slow_input_does_not_outlast_the_call() {
+    let pool = pool(2);
+    let pulled = Cell::new(0u64);
+    let slow_input = |count: u64| {
+        pulled.set(0);
+        let pulled = &pulled;
+        (0..count).inspect(move |_| {
+            pulled.set(pulled.get() + 1);
+            std::thread::sleep(Duration::from_millis(5));
+        })
+    };
+    let within = Duration::from_millis(50);
+    // Longer than the watchdog, if it were pulled to its end.
+    let endless = 60_000;
+    for chunk in [1, 1_000_000] {
+        let on = || pool.on(square).within(within).chunk_size(chunk);
+        for error in [
+            on().map(slow_input(endless)).unwrap_err(),
+            on().try_map(slow_input(endless)).unwrap_err(),
+            on().map_reduce(add, slow_input(endless)).unwrap_err(),
+            pool.on(square)
+                .within(within)
+                .map(slow_input(endless))
+                .unwrap_err(),
+        ] {
+            assert!(error.is_timeout(), "{error}");
+            assert!(error.task().is_some_and(|task| task.ends_with("square")));
+        }
+        assert!(pulled.get() < endless);
+    }
+    // What is in time is whole.
+    let in_time = pool.on(square).within(Duration::from_secs(50));
+    assert_eq!(in_time.map(slow_input(20)).unwrap().len(), 20);
+    assert_eq!(pulled.get(), 20);
+}
+
+#[mp::task]
+fn add(a: u64, b: u64) -> u64 {
+    a + b
+}

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! Calls: a number goes to another process and comes back, one at a time (W4) or as a stream (W3f), over a ring in shared
 //! memory or a pair of futexes.
 
@@ -26,6 +27,42 @@ pub(crate) fn round_trips(scale: Scale) -> Vec<Case> {
             sleeping(sleeps, Duration::from_micros(200), || ())
         }),
     ]
+}
+
+/// One way only: from the store to the woken.
+pub(crate) fn wake_ups(scale: Scale) -> Vec<Case> {
+    let count = scale.of(2_000);
+    vec![Case::new("limit", "futex, one way", move || one_way(count))]
+}
+
+/// Nanoseconds by a clock that all processes share.
+pub(crate) fn now() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is ours.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
+fn one_way(count: usize) -> Measured {
+    let shared = Shared::new()?;
+    let _twin = Twin::start(|| {
+        for round in 0..count as u32 {
+            wait_while(&shared.question.0, round);
+            let then = shared.there.take_spinning();
+            while !shared.back.put(now() - then) {}
+        }
+    })?;
+    let mut times = Vec::with_capacity(count);
+    for round in 0..count as u32 {
+        thread::sleep(Duration::from_micros(300));
+        shared.there.put(now());
+        set(&shared.question.0, round + 1);
+        times.push(shared.back.take_spinning() as f64 / 1e3);
+    }
+    Ok(middle(times))
 }
 
 pub(crate) fn streams(scale: Scale) -> Vec<Case> {

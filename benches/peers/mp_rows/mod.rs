@@ -6,6 +6,8 @@ mod calls;
 mod faults;
 mod locks;
 mod map;
+mod messages;
+mod shared;
 mod start;
 
 use crate::frame::{Case, Scale};
@@ -24,13 +26,20 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
             .chain(buffer::results(scale))
             .collect(),
         "W5b" => buffer::hand_overs(scale),
-        "W7" => locks::alone(scale),
-        "W7b" => locks::two(scale),
+        "W7" => locks::alone(scale)
+            .into_iter()
+            .chain(shared::alone(scale))
+            .collect(),
+        "W7b" => locks::two(scale)
+            .into_iter()
+            .chain(shared::two(scale))
+            .collect(),
         "W7w" => locks::wake_ups(scale),
         "W9" => start::idle(),
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),
-        _ => Vec::new(),
+        "W21" => shared::blurs(scale),
+        _ => messages::cases(workload, scale),
     }
 }
 

@@ -21,8 +21,9 @@ mod writer;
 
 pub(crate) use block::{BlockStore, Holds, Parcel, Room};
 pub use plain::Plain;
+pub(crate) use plain::scrub_value;
 pub(crate) use reader::{Reader, vec_with_room};
-pub(crate) use tag::{OwnedTag, Tag};
+pub(crate) use tag::{Block, OwnedTag, Serde, Tag, Text};
 #[cfg(test)]
 pub(crate) use vec_store::VecStore;
 pub(crate) use writer::{FRAME_HEAD, Store, Writer};

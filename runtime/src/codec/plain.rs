@@ -61,7 +61,8 @@ use std::num::Wrapping;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not plain data",
     label = "not plain data",
-    note = "plain data are numbers, `bool`, `char`, arrays of them, and types with `#[derive(mp::Plain)]`"
+    note = "plain data are their bytes, in whatever process: no pointers, whose addresses would mean nothing there",
+    note = "numbers, `bool`, `char` and arrays of them are; so are types with `#[derive(Clone, Copy, mp::Plain)]` and `#[repr(C)]`"
 )]
 pub unsafe trait Plain: Copy + 'static {
     /// Whether every pattern of bits is a value.

@@ -13,7 +13,8 @@ mod view;
 
 pub(super) use cow::{CowBlock, CowOs, CowPath, CowText};
 pub(super) use lent::{LentPlain, LentSeq, LentValue};
-pub(super) use owned::{Block, Os, PathName, Raw, Serde, Text};
+pub(crate) use owned::{Block, Serde, Text};
+pub(super) use owned::{Os, PathName, Raw};
 pub(super) use unsupported::{Never, NeverRef};
 pub(super) use view::{OsView, PathView, Slice, Str};
 

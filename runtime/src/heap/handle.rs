@@ -113,7 +113,12 @@ impl Held {
     ) -> Result<Arc<Held>, Error> {
         let id = heap.objects.new_id(heap.me());
         let (object, entry) = Object::make(heap, kind, mark, bytes, id, init)?;
-        Held::register(heap, &object, entry)
+        let held = Held::register(heap, &object, entry)?;
+        // The size was read back from the head, which a wild writer may have spoilt by now.
+        if held.bytes < bytes {
+            return Err(too_small());
+        }
+        Ok(held)
     }
 
     fn register(heap: &'static Heap, object: &Object<'_>, entry: u32) -> Result<Arc<Held>, Error> {
@@ -202,10 +207,6 @@ impl Held {
         self.entry.store(entry, Ordering::Relaxed);
     }
 
-    pub(crate) fn heap(&self) -> &'static Heap {
-        self.heap
-    }
-
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -271,6 +272,12 @@ impl Handle {
         init: impl FnOnce(NonNull<u8>) -> Result<(), Error>,
     ) -> Result<Handle, Error> {
         Held::make(heap, kind, mark, bytes, init).map(|held| Handle(Ticket(held)))
+    }
+
+    /// The handle of an object as another process of a test has it.
+    #[cfg(test)]
+    pub(crate) fn attach(heap: &'static Heap, place: Place) -> Result<Handle, Error> {
+        Held::attach(heap, place).map(|held| Handle(Ticket(held)))
     }
 
     /// Makes an object whose body is a `B` of zeroes, which `init` may change before anybody else sees it.

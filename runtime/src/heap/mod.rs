@@ -3,7 +3,7 @@
 //!
 //! Relies on `sys` only. `segment` is the file, its mapping and its growth; `word`, `extent`, `small` and `alloc` are the
 //! allocator; `process_table` is who belongs to the session; `object`, `roll`, `tail`, `undertaker` and `handle` are shared
-//! objects, who holds them, and their end; `carry` is what messages hold. Invariants: no pointers in shared memory (but for the one list
+//! objects, who holds them, and their end; `annex` is further blocks of an object, `carry` what messages hold. Invariants: no pointers in shared memory (but for the one list
 //! node per process that the kernel walks); every change becomes visible by one store, so that a kill between any two
 //! instructions needs no repair beyond `adopt`; nothing read from the heap is believed without a check; the mapping stays
 //! as long as the process.
@@ -11,6 +11,7 @@
 //! A process may be in one session only: the heap is a static of the process, set once.
 
 mod alloc;
+mod annex;
 mod carry;
 mod extent;
 mod handle;
@@ -26,13 +27,14 @@ mod tests;
 mod undertaker;
 mod word;
 
+pub(crate) use annex::Annex;
 #[allow(unused_imports)] // by the modules of shared objects
 pub(crate) use handle::shared_handle;
 pub(crate) use handle::{
     FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
 };
 #[allow(unused_imports)] // likewise
-pub(crate) use object::{Body, Kind as ObjectKind, Place};
+pub(crate) use object::{Body, HEAD, Kind as ObjectKind, Party, Place};
 pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;
@@ -304,6 +306,11 @@ impl Heap {
             Undertaker::new(self).bury(dead);
         }
         self.allocator.adopt(dead);
+    }
+
+    /// How many bytes of data it may hold.
+    pub(crate) fn limit(&self) -> u64 {
+        self.segment.limit()
     }
 
     /// Hands back what this process keeps in reserve for small blocks.

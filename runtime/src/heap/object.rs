@@ -101,6 +101,14 @@ pub(crate) struct Place {
     pub(crate) id: u64,
 }
 
+/// Who holds an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    Process(SlotId),
+    /// A message of this process's, or of the session's where it is the root's.
+    Message(SlotId),
+}
+
 /// How many holders stand in the head.
 const HOLDERS: usize = 6;
 
@@ -327,6 +335,27 @@ impl<'h> Object<'h> {
         for (_, entry) in self.head.holders.entries(self.heap, self.place) {
             if entry.load(Ordering::Acquire) == word {
                 let _ = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Who holds it just now, and how many holds were ever taken.
+    pub(super) fn parties(&self) -> (Vec<Party>, u64) {
+        let party = |(_, entry): (u32, &AtomicU64)| match entry.load(Ordering::Acquire) {
+            0 => None,
+            word if word & PROCESS != 0 => {
+                SlotId::unpack((word & !PROCESS) as u32).map(Party::Process)
+            }
+            message => self.heap.owner(message).ok().map(Party::Message),
+        };
+        loop {
+            // As in `is_abandoned`: nobody is missed who takes a hold while another lets go.
+            let acquired = self.head.acquired.load(Ordering::Acquire);
+            let entries = self.head.holders.entries(self.heap, self.place);
+            let parties = entries.filter_map(party).collect();
+            fence(Ordering::SeqCst);
+            if self.head.acquired.load(Ordering::Acquire) == acquired {
+                return (parties, acquired);
             }
         }
     }

@@ -73,7 +73,7 @@ impl<'h> Iterator for Stretches<'h> {
 }
 
 /// The words of the chunk at `offset`, if it is one of this object's.
-fn chunk(heap: &Heap, of: Place, offset: u64) -> Option<&[AtomicU64]> {
+pub(super) fn chunk(heap: &Heap, of: Place, offset: u64) -> Option<&[AtomicU64]> {
     if offset == 0 {
         return None;
     }

@@ -318,6 +318,10 @@ impl Segment {
         Ok(())
     }
 
+    pub(super) fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// Where a granule begins.
     pub(super) fn offset_of(&self, granule: usize) -> u64 {
         self.data_at + granule as u64 * GRANULE

@@ -43,11 +43,6 @@ impl<'h> Dying<'h> {
         self.heap
     }
 
-    /// The address of its body, and how many bytes it has.
-    pub(crate) fn bytes(&self) -> (std::ptr::NonNull<u8>, usize) {
-        (self.base, self.bytes)
-    }
-
     /// Its body as a `B`, if it is large enough.
     pub(crate) fn body<B: Body>(&self) -> Option<&'h B> {
         super::handle::body_at(self.base, self.bytes)

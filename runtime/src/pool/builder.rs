@@ -12,7 +12,7 @@ use super::engine::local::Local;
 use super::options::{self, Options};
 use super::scheduler::Policy;
 use super::service::{Service, Services};
-use super::{Inner, Pool};
+use super::{Inner, Pool, call};
 use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::session::{self, Role};
@@ -33,6 +33,7 @@ pub struct PoolBuilder {
     inline: bool,
     drop_grace: Option<Duration>,
     tasks_per_worker: Option<u32>,
+    start_timeout: Option<Duration>,
     services: Services,
     /// The first mistake among the settings.
     wrong: Option<Error>,
@@ -98,7 +99,7 @@ impl PoolBuilder {
     ///
     /// [`build`](Self::build) waits until one worker has done it. If it fails, panics, or kills its worker, that is tried three
     /// times in a row for each worker; then `build` gives its error, or, where that happens later and no worker is left, calls
-    /// do.
+    /// do. One that never ends is waited for unless there is a [`start_timeout`](Self::start_timeout).
     ///
     /// ```
     /// use std::sync::OnceLock;
@@ -123,6 +124,15 @@ impl PoolBuilder {
     pub fn initializer<T: Task>(mut self, task: T, input: T::Input<'_>) -> Self {
         let _ = task;
         self.services.initializer = self.service::<T>(&input);
+        self
+    }
+
+    /// How long a worker may take from its start until it takes work, its [`initializer`](Self::initializer) included. Then it is
+    /// killed, and another is started in its place; after three in a row that place is given up, and once no place is left
+    /// calls end with an error that has `is_timeout`. [`build`](Self::build) waits for the first worker that long, and gives
+    /// that error then. Default: no bound. Has no effect in a pool that is [`inline`](Self::inline).
+    pub fn start_timeout(mut self, time: Duration) -> Self {
+        self.start_timeout = Some(time);
         self
     }
 
@@ -156,7 +166,8 @@ impl PoolBuilder {
     ///
     /// # Errors
     /// No worker at all can be started (`is_system`: no processes, no descriptors), the shared heap cannot be made, the
-    /// settings make no sense (`is_usage`), or the initializer's own error.
+    /// settings make no sense (`is_usage`), no worker was up in time (`is_timeout`, see
+    /// [`start_timeout`](Self::start_timeout)), or the initializer's own error.
     pub fn build(mut self) -> Result<Pool> {
         if let Some(error) = self.wrong.take() {
             return Err(error);
@@ -200,18 +211,24 @@ impl PoolBuilder {
         if let Some(most) = self.tasks_per_worker {
             calls.most_items = Some(most);
         }
-        let waits = self.services.initializer.is_some();
+        let waits = self.services.initializer.is_some() || self.start_timeout.is_some();
         let (core, bell) = if self.inline {
             let engine = InProcess::new(session.heap, self.services);
             (Core::new(session.heap, Box::new(engine), policy, 1), None)
         } else {
             let name = self.name.unwrap_or_else(|| "PoolWorker".into());
-            let local = Local::new(session, name, method, settings, self.services)?;
+            let bounded = self.start_timeout.is_some();
+            let local = Local::new(session, name, method, settings, self.services, bounded)?;
             let bell = local.bell();
-            let core = Core::new(session.heap, Box::new(local), policy, workers as u32);
+            let mut core = Core::new(session.heap, Box::new(local), policy, workers as u32);
+            if let Some(time) = self.start_timeout {
+                core.bound_starts(options::nanoseconds(time));
+            }
             (core, Some(bell))
         };
         let shared = Shared::new(core, bell);
+        // Counted from before the first process is started, so that it is over no later than the first worker's own.
+        let deadline = self.start_timeout.and_then(call::deadline);
         let mut lead = shared.lock();
         lead.core.act();
         let first = lead.core.first_worker();
@@ -219,9 +236,14 @@ impl PoolBuilder {
         match first {
             Some(Err(error)) => return Err(error),
             None if waits => {
-                let first = shared.drive(None, None, Core::first_worker);
-                if let Some(Err(error)) = first {
-                    shared.stop(Duration::ZERO, End::Terminate);
+                let first = shared.drive(None, deadline, Core::first_worker);
+                let (error, how) = match first {
+                    Some(Ok(())) => (None, End::Ask),
+                    Some(Err(error)) => (Some(error), End::Terminate),
+                    None => (Some(shared.lock().core.not_up_in_time()), End::Kill),
+                };
+                if let Some(error) = error {
+                    shared.stop(Duration::ZERO, how);
                     return Err(error);
                 }
             }

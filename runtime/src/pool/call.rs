@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::collect::{Collect, Each, Folds, Ordered, Unordered};
-use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value};
+use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value, unknown_call};
 use super::drive::Shared;
-use super::feed::{Cut, Encoder, Feed, source};
+use super::feed::{Cut, Encoder, Feed, Source, source};
 use super::handle::{Decode, Handle};
 use super::options::Options;
-use crate::codec::Writer;
 use crate::error::{Error, Kind, Result};
 use crate::task::{self, Items, Reducer, Task};
 
@@ -53,7 +52,7 @@ fn run<T: Task>(
     shared: &Shared,
     options: &Options,
     expected: Option<u64>,
-    mut feed: Feed<impl FnMut(&mut Writer<'_>) -> Result<bool>>,
+    feed: Feed<impl Source>,
     fold: bool,
     into: &mut impl Collect,
 ) -> Result<()> {
@@ -68,14 +67,17 @@ fn run<T: Task>(
     };
     let ticket = open.ticket;
     let deadline = options.deadline();
+    let mut feed = feed.waiting(deadline);
     let mut deliveries = VecDeque::new();
+    // How much had been released when the heap had no room for the next item.
+    let mut hungry = None;
     loop {
         // Wait for something to do: values to take, or room for more items.
         let step = shared.drive(Some(ticket), deadline, |core| {
             let demand = if feed.ended {
                 Demand::default()
             } else {
-                core.demand(ticket)
+                core.demand(ticket, hungry)
             };
             let inbox = core.inbox(ticket)?;
             std::mem::swap(&mut deliveries, &mut inbox.deliveries);
@@ -101,7 +103,14 @@ fn run<T: Task>(
             open.kill = true;
             return Err(too_late::<T>());
         }
-        feed.feed(shared, ticket, demand)?;
+        hungry = match feed.feed(shared, ticket, demand)? {
+            Some(starved) if starved.least && demand.alone => {
+                feed.refuse(shared, ticket, starved.error)?;
+                None
+            }
+            Some(_) => Some(shared.lock().core.shrink(ticket, demand)),
+            None => None,
+        };
     }
 }
 
@@ -207,10 +216,7 @@ pub(crate) fn only(core: &mut Core, ticket: Ticket) -> Option<Result<Delivery>> 
             None if inbox.done => Some(Err(no_value())),
             None => None,
         },
-        None => Some(Err(Error::new(
-            Kind::Protocol,
-            "the call is not known to its pool",
-        ))),
+        None => Some(Err(unknown_call())),
     }
 }
 
@@ -325,7 +331,7 @@ fn feed_all<'a, T: Task, I: Items<T::Params<'a>>>(
         // A few messages at a time, so that their size follows what was measured meanwhile.
         let mut lead = shared.lock();
         lead.core.pump();
-        let mut demand = lead.core.demand(ticket);
+        let mut demand = lead.core.demand(ticket, None);
         shared.leave_to_keeper(lead);
         demand.items = demand.items.max(demand.chunk.saturating_mul(16));
         demand.bytes = u64::MAX;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Instant;
 
+use super::drive::{before_waiting, wait_on};
 use super::handle::{Arrived, Decode, Handle, Place};
 use crate::error::{Error, Kind, Result};
 use crate::session;
@@ -62,20 +63,13 @@ impl<O> Slot<O> {
     fn when_filled(&self, deadline: Option<Instant>) -> Option<MutexGuard<'_, State<O>>> {
         let mut state = self.lock();
         while state.value.is_none() {
-            state = match deadline {
-                None => self
-                    .filled
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.checked_duration_since(Instant::now())?;
-                    let (state, _) = self
-                        .filled
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    state
-                }
-            };
+            // In a callback somebody else must run the one that is waited for.
+            drop(state);
+            let again = before_waiting();
+            state = self.lock();
+            if state.value.is_none() {
+                state = wait_on(&self.filled, state, deadline, again)?;
+            }
         }
         Some(state)
     }
@@ -124,11 +118,12 @@ impl<O: Send + 'static> Handle<O> {
     /// Runs `f` with the value as soon as it is there, whether or not anybody waits; gives a handle of what `f` gives. An
     /// error goes past `f`. Python's `callback`.
     ///
-    /// `f` runs on the pool's one keeper thread, `mp-keeper`, where other callbacks and the results of other handles wait for
-    /// it: keep it short. It may call the pool, but must not wait for other handles there
-    /// ([`wait_any`](crate::wait_any) and the like), whose callbacks would wait for it. After the pool has ended `f` runs on
-    /// the thread that calls `then`. A panic in it is reported on stderr and becomes the error of the new handle
-    /// (`is_panic`). The new handle may be dropped; `f` runs all the same.
+    /// `f` runs on the pool's keeper thread, `mp-keeper`, where other callbacks and the results of other handles wait for it:
+    /// keep it short. It may call the pool, end it, and wait for anything of `mp`'s (other handles and their callbacks, of this
+    /// pool or another): another thread takes the keeper's place then. What it waits for in ways of its own (a channel, a lock)
+    /// must not need another callback of this pool. After the pool has ended `f` runs on the thread that calls `then`. A panic
+    /// in it is reported on stderr and becomes the error of the new handle (`is_panic`). The new handle may be dropped; `f`
+    /// runs all the same.
     pub fn then<R: Send + 'static>(self, f: impl FnOnce(O) -> R + Send + 'static) -> Handle<R> {
         self.chain(move |value| value.and_then(|value| contained(|| f(value))))
     }
@@ -167,13 +162,17 @@ impl<O: Send + 'static> Handle<O> {
         match &self.place {
             Place::Pool(decode) => {
                 let decode: Decode<O> = *decode;
-                let callback = move |arrived| slot.fill(f(decode.run(arrived)));
+                let callback = move |arrived| {
+                    // Decoding runs code of the user's, and so does dropping what is not called.
+                    let value = move || contained(|| decode.run(arrived))?;
+                    slot.fill(contained(|| f(value())).and_then(|value| value));
+                };
                 let mut lead = self.shared.lock();
                 lead.core.call_back(self.ticket, Box::new(callback));
                 self.shared.leave_to_keeper(lead);
             }
             Place::Slot(before) => {
-                let next = move |value| slot.fill(f(value));
+                let next = move |value| slot.fill(contained(|| f(value)).and_then(|value| value));
                 let mut state = before.lock();
                 match state.value.take() {
                     None => state.next = Some(Box::new(next)),

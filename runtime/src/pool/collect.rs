@@ -1,6 +1,7 @@
 //! Where the values of a call come together: decoded on their caller's thread, outside the pool's lock.
 //!
-//! Relies on the codec and the task's decoding. One collector for each kind of call; all take deliveries in any order.
+//! Relies on the codec and the task's decoding. One collector for each kind of call; all take deliveries in any order. What
+//! comes early waits as it came, in the shared heap, unless that becomes too much: workers need room for what is missing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -85,8 +86,15 @@ pub(crate) struct Ordered<T: Task> {
     pub(crate) out: Vec<T::Output>,
     /// Single values ahead of their turn: the place of the first is that of the next value of `out`.
     ahead: VecDeque<Option<T::Output>>,
-    /// Chunks ahead of their turn.
-    chunks: BTreeMap<u64, (u32, Payload)>,
+    /// Chunks ahead of their turn, and how many bytes of the heap they hold.
+    chunks: BTreeMap<u64, Early<T::Output>>,
+    held: u64,
+}
+
+/// Values that came before their turn.
+enum Early<O> {
+    Coded(u32, Payload),
+    Decoded(Vec<O>),
 }
 
 impl<T: Task> Ordered<T> {
@@ -96,6 +104,7 @@ impl<T: Task> Ordered<T> {
             out: crate::codec::vec_with_room(expected).unwrap_or_default(),
             ahead: VecDeque::new(),
             chunks: BTreeMap::new(),
+            held: 0,
         }
     }
 
@@ -115,7 +124,14 @@ impl<T: Task> Ordered<T> {
                 }
             }
             match self.chunks.remove(&(self.out.len() as u64)) {
-                Some((count, payload)) => self.append(count, &payload)?,
+                Some(Early::Coded(count, payload)) => {
+                    self.held = self.held.saturating_sub(payload.weight());
+                    self.append(count, &payload)?;
+                }
+                Some(Early::Decoded(mut values)) => {
+                    self.ahead.drain(..values.len().min(self.ahead.len()));
+                    self.out.append(&mut values);
+                }
                 None => return Ok(()),
             }
         }
@@ -131,7 +147,16 @@ impl<T: Task> Collect for Ordered<T> {
             return self.catch_up();
         }
         if count > 1 {
-            self.chunks.insert(first, (count, payload));
+            let early = if self.held + payload.weight() > payload.budget() {
+                let mut values = Vec::new();
+                decode::<T>(&payload, count, &mut values)
+                    .map_err(|(at, error)| error.with_item(first + at))?;
+                Early::Decoded(values)
+            } else {
+                self.held += payload.weight();
+                Early::Coded(count, payload)
+            };
+            self.chunks.insert(first, early);
             return Ok(());
         }
         let mut one = Vec::with_capacity(1);
@@ -161,8 +186,16 @@ impl<T: Task> Collect for Unordered<T> {
 /// One result for each item, in order unless `ordered` is off.
 pub(crate) struct Each<T: Task> {
     pub(crate) out: Vec<Result<T::Output>>,
-    early: BTreeMap<u64, (u32, What)>,
+    early: BTreeMap<u64, EarlyEach<T::Output>>,
+    /// How many bytes of the heap they hold.
+    held: u64,
     ordered: bool,
+}
+
+/// Results that came before their turn.
+enum EarlyEach<O> {
+    Coded(u32, What),
+    Decoded(Vec<Result<O>>),
 }
 
 impl<T: Task> Each<T> {
@@ -170,6 +203,7 @@ impl<T: Task> Each<T> {
         Each {
             out: Vec::new(),
             early: BTreeMap::new(),
+            held: 0,
             ordered,
         }
     }
@@ -178,15 +212,29 @@ impl<T: Task> Each<T> {
 impl<T: Task> Collect for Each<T> {
     fn take(&mut self, delivery: Delivery) -> Result<()> {
         let Delivery { first, count, what } = delivery;
+        let (name, decode) = (task::name_of::<T>(), decode_each::<T>);
         if self.ordered && first != self.out.len() as u64 {
-            self.early.insert(first, (count, what));
+            let early = if self.held + what.weight() > what.budget() {
+                let mut results = Vec::new();
+                what.results(first, count, name, decode, &mut results);
+                EarlyEach::Decoded(results)
+            } else {
+                self.held += what.weight();
+                EarlyEach::Coded(count, what)
+            };
+            self.early.insert(first, early);
             return Ok(());
         }
-        let decode = decode_each::<T>;
-        what.results(first, count, task::name_of::<T>(), decode, &mut self.out);
-        while let Some((count, what)) = self.early.remove(&(self.out.len() as u64)) {
-            let first = self.out.len() as u64;
-            what.results(first, count, task::name_of::<T>(), decode, &mut self.out);
+        what.results(first, count, name, decode, &mut self.out);
+        while let Some(early) = self.early.remove(&(self.out.len() as u64)) {
+            match early {
+                EarlyEach::Coded(count, what) => {
+                    self.held = self.held.saturating_sub(what.weight());
+                    let first = self.out.len() as u64;
+                    what.results(first, count, name, decode, &mut self.out);
+                }
+                EarlyEach::Decoded(mut results) => self.out.append(&mut results),
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! encoded, and wakers are called after the lock is gone ([`Core::take_wakes`]).
 
 use std::collections::VecDeque;
+use std::thread::Thread;
 
 use super::engine::{Engine, Event, local};
 use super::mail::Job;
@@ -20,7 +21,9 @@ use crate::task::{self, Report};
 mod inbox;
 mod owner;
 
-pub(crate) use inbox::{Delivery, Demand, Gone, Inbox, Leave, Ready, Ticket, Wake, What, no_value};
+pub(crate) use inbox::{
+    Delivery, Demand, Gone, Inbox, Leave, Ready, Ticket, Wake, What, no_value, unknown_call,
+};
 use inbox::{ready_callback, wake};
 
 struct Sent {
@@ -70,7 +73,13 @@ pub(crate) struct Core {
     /// Why the last worker could not be initialised, and which of those that are about to end have said so themselves.
     unfit: Option<Error>,
     unfit_told: Vec<WorkerId>,
+    /// Bytes of all messages that are not released, how many were, and who waits for the next one.
+    held: u64,
+    releases: u64,
+    hungry: Vec<Thread>,
     wakes: Vec<Wake>,
+    /// How long a worker may take to start, in nanoseconds.
+    start_within: Option<u64>,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
@@ -111,11 +120,21 @@ impl Core {
             unstartable: None,
             unfit: None,
             unfit_told: Vec::new(),
+            held: 0,
+            releases: 0,
+            hungry: Vec::new(),
             wakes: Vec::new(),
+            start_within: None,
             callbacks: VecDeque::new(),
             unattended: 0,
             paces: Vec::new(),
         }
+    }
+
+    /// Workers that take longer than so many nanoseconds to start are killed and count as unfit. Only for engines whose workers
+    /// say when they are up.
+    pub(crate) fn bound_starts(&mut self, ns: u64) {
+        self.start_within = Some(ns);
     }
 
     /// Whether a worker takes jobs; the error where none ever will.
@@ -253,8 +272,10 @@ impl Core {
                     let told = self.unfit_told.iter().position(|told| *told == worker);
                     if let Some(told) = told {
                         self.unfit_told.swap_remove(told);
+                    } else if self.scheduler.is_overdue(worker) {
+                        self.unfit = Some(self.not_up_in_time().with_source(error));
                     } else {
-                        let text = "a worker died in its initializer";
+                        let text = "a worker died before it took any work, or in its initializer";
                         let error = self.engine.unfit(error);
                         self.unfit = Some(Error::new(error.kind(), text).with_source(error));
                     }
@@ -269,6 +290,12 @@ impl Core {
                 self.lost = None;
             }
         }
+    }
+
+    /// The error of a worker that has taken too long to start.
+    pub(crate) fn not_up_in_time(&self) -> Error {
+        let text = "a worker had not started in time (see `start_timeout`)";
+        self.engine.unfit(Error::new(Kind::Timeout, text))
     }
 
     fn deliver(&mut self, job: JobId, from: u32, count: u32, what: What) {
@@ -407,7 +434,12 @@ impl Core {
         }
         match self.engine.start(worker) {
             Ok(true) => self.scheduler.worker_up(worker),
-            Ok(false) => {}
+            Ok(false) => {
+                if let Some(ns) = self.start_within {
+                    let by = clock::now().saturating_add(ns);
+                    self.scheduler.must_be_up_by(worker, by);
+                }
+            }
             Err(error) => {
                 self.unfit = None;
                 self.unstartable = Some(error.to_string());
@@ -424,9 +456,9 @@ impl Core {
             free(self.heap, sent.block);
         }
         let bytes = sent.bytes();
-        if bytes == 0 {
-            return;
-        }
+        self.releases += 1;
+        self.held = self.held.saturating_sub(bytes);
+        self.wakes.extend(self.hungry.drain(..).map(Wake::Thread));
         if let Some(open) = self.calls.get(sent.call.slot()).and_then(Option::as_ref)
             && let Some(inbox) = self
                 .inboxes
@@ -434,6 +466,11 @@ impl Core {
                 .and_then(Option::as_mut)
         {
             inbox.bytes = inbox.bytes.saturating_sub(bytes);
+            inbox.jobs = inbox.jobs.saturating_sub(1);
+            // Where it goes well for a while more may be in flight again.
+            if let Some(budget) = &mut inbox.budget {
+                *budget = budget.saturating_add(bytes / 8);
+            }
         }
     }
 

@@ -3,20 +3,22 @@
 //! One thread at a time leads: it takes in results, sends work, and sleeps on the bell. Others that wait follow: they sleep
 //! until the leader has something for them, or hands over. Where calls are open and no thread waits (handles, futures), the
 //! pool's one keeper thread leads; any thread that waits takes over from it, so that no result passes through two threads on
-//! the hot path. The keeper is started when it is first needed.
+//! the hot path. The keeper is started when it is first needed (`keeper`). How a pool ends is in `stop`.
 
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
-use super::core::{Core, State, Ticket};
-use super::engine::End;
+use super::core::{Core, Ticket};
+use super::engine::Hurry;
 use super::mail::Bell;
-use crate::error::{Error, Result};
-use crate::sys::memory::forked;
-use crate::sys::{clock, signal};
+use crate::sys::clock;
+
+mod keeper;
+mod stop;
+
+pub(crate) use keeper::{before_waiting, wait_on};
 
 /// How long a leader polls before it sleeps, while a processor is free for it …
 const SPIN: Duration = Duration::from_micros(50);
@@ -33,8 +35,13 @@ const GLANCES: u32 = 16;
 pub(crate) struct Shared {
     core: Mutex<Lead>,
     bell: Option<Bell>,
-    keeper: OnceLock<Thread>,
+    /// The keeper, to be woken; and whether there is one.
+    keeper: Mutex<Option<Thread>>,
+    kept: AtomicBool,
+    /// The pool has ended: the keeper has only callbacks left to run.
     stopping: AtomicBool,
+    /// Told when the workers have ended.
+    ended: Condvar,
 }
 
 /// The core, and who leads.
@@ -43,6 +50,12 @@ pub(crate) struct Lead {
     leader: Leader,
     /// The keeper has gone with its pool.
     keeper_ended: bool,
+    /// Which keeper it is: another takes its place while a callback waits for something.
+    keeper_number: u32,
+    /// Who is ending the pool, and how to make that faster.
+    ending: Option<(ThreadId, Hurry)>,
+    /// The workers have ended.
+    over: bool,
     /// The keeper sleeps on the bell, and whether it will look again by itself: the lead can be given back to it without
     /// waking it.
     keeper_sleeps: Option<bool>,
@@ -79,6 +92,9 @@ impl Shared {
             core,
             leader: Leader::Nobody,
             keeper_ended: false,
+            keeper_number: 0,
+            ending: None,
+            over: false,
             keeper_sleeps: None,
             asleep: 0,
             in_keeper: false,
@@ -88,8 +104,10 @@ impl Shared {
         Arc::new(Shared {
             core,
             bell,
-            keeper: OnceLock::new(),
+            keeper: Mutex::new(None),
+            kept: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            ended: Condvar::new(),
         })
     }
 
@@ -106,6 +124,7 @@ impl Shared {
     ) -> Option<R> {
         let me = Leader::Thread(this_thread());
         let mut spinning: Option<Instant> = None;
+        let mut may_be_keeper = true;
         let mut lead = self.lock();
         loop {
             lead.core.pump();
@@ -132,6 +151,9 @@ impl Shared {
                     lead.core.sleep_on(ticket, thread.clone());
                     lead.followers.push(thread);
                     self.unlock(lead);
+                    if std::mem::take(&mut may_be_keeper) {
+                        before_waiting();
+                    }
                     let backstop = self.bell.is_none().then(|| Instant::now() + LOOK_AGAIN);
                     match [deadline, backstop].into_iter().flatten().min() {
                         Some(until) => {
@@ -173,6 +195,12 @@ impl Shared {
                 continue;
             }
             spinning = None;
+            if std::mem::take(&mut may_be_keeper) && keeper::is_callback() {
+                self.unlock(lead);
+                before_waiting();
+                lead = self.lock();
+                continue;
+            }
             lead = self.sleep(lead, me, deadline);
         }
     }
@@ -268,147 +296,5 @@ impl Shared {
         if let (false, Some(bell)) = (as_it_sleeps, self.bell) {
             bell.ring_anyway();
         }
-    }
-
-    /// Starts the keeper, before work is given to the pool that no thread waits for.
-    pub(crate) fn need_keeper(self: &Arc<Self>) -> Result<()> {
-        if self.keeper.get().is_some() {
-            return Ok(());
-        }
-        // Under the lock: two threads that come here at once must not start two keepers.
-        let lead = self.lock();
-        let started = self.start_keeper();
-        self.unlock(lead);
-        started.map_err(|cause| {
-            Error::system("cannot start the thread that keeps a pool going", cause)
-        })
-    }
-
-    fn start_keeper(self: &Arc<Self>) -> io::Result<()> {
-        if self.keeper.get().is_none() {
-            let shared = Arc::clone(self);
-            let handle = signal::start_without_signals(|| {
-                thread::Builder::new()
-                    .name("mp-keeper".into())
-                    .stack_size(256 * 1024)
-                    .spawn(move || shared.keep())
-            })?;
-            let _ = self.keeper.set(handle.thread().clone());
-        }
-        Ok(())
-    }
-
-    /// After work was given to the pool that no thread waits for.
-    pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
-        let unattended = lead.leader == Leader::Nobody;
-        // Without one the work is with the workers all the same; whoever asks for it next drives it.
-        let _ = self.start_keeper();
-        let ended = lead.keeper_ended;
-        self.unlock(lead);
-        if ended {
-            return self.unlock(self.run_callbacks(self.lock()));
-        }
-        if unattended {
-            self.wake_keeper();
-        }
-    }
-
-    /// Runs something on the keeper thread.
-    pub(crate) fn run_on_keeper(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) {
-        let mut lead = self.lock();
-        lead.core.queue_callback(Box::new(run));
-        self.leave_to_keeper(lead);
-    }
-
-    /// Runs the callbacks whose time has come, without the lock and without the lead.
-    fn run_callbacks<'a>(&'a self, mut lead: MutexGuard<'a, Lead>) -> MutexGuard<'a, Lead> {
-        while let Some(callback) = lead.core.next_callback() {
-            if lead.leader == Leader::Keeper {
-                lead.leader = Leader::Nobody;
-            }
-            lead.in_keeper = true;
-            self.unlock(lead);
-            callback();
-            lead = self.lock();
-            lead.in_keeper = false;
-        }
-        lead
-    }
-
-    fn wake_keeper(&self) {
-        if let Some(keeper) = self.keeper.get() {
-            keeper.unpark();
-        }
-    }
-
-    /// The keeper's life.
-    fn keep(&self) {
-        let mut lead = self.lock();
-        while !self.stopping.load(Ordering::Acquire) {
-            lead = self.run_callbacks(lead);
-            if lead.leader == Leader::Nobody {
-                lead.leader = Leader::Keeper;
-            }
-            if lead.leader != Leader::Keeper || !lead.core.is_unattended() {
-                if lead.leader == Leader::Keeper {
-                    lead.leader = Leader::Nobody;
-                }
-                self.unlock(lead);
-                thread::park();
-                lead = self.lock();
-                continue;
-            }
-            lead.core.pump();
-            if let Some(work) = lead.core.engine.work() {
-                self.unlock(lead);
-                let done = work.run();
-                lead = self.lock();
-                lead.core.engine.worked(done);
-            } else if lead.core.has_wakes() {
-                self.unlock(lead);
-                lead = self.lock();
-            } else if lead.core.is_unattended() {
-                lead = self.sleep(lead, Leader::Keeper, None);
-            }
-        }
-        if lead.leader == Leader::Keeper {
-            lead.leader = Leader::Nobody;
-        }
-        // What ended with the pool has callbacks, too.
-        lead = self.run_callbacks(lead);
-        // What comes later runs on the thread that brings it.
-        lead.keeper_ended = true;
-    }
-
-    /// Ends the pool: what runs may go on for `grace`, what is queued is called off, the workers are ended and collected.
-    pub(crate) fn stop(&self, grace: Duration, how: End) {
-        if forked() {
-            // The workers are the original's.
-            return;
-        }
-        {
-            let mut lead = self.lock();
-            if lead.core.state == State::Stopped {
-                return;
-            }
-            lead.core.close();
-            lead.core.cancel_queued();
-            self.unlock(lead);
-        }
-        if !grace.is_zero() {
-            let deadline = Instant::now().checked_add(grace);
-            self.drive(None, deadline, |core| (!core.is_running()).then_some(()));
-        }
-        self.stopping.store(true, Ordering::Release);
-        let mut lead = self.lock();
-        lead.core.end(how);
-        lead.followers
-            .drain(..)
-            .for_each(|follower| follower.unpark());
-        self.unlock(lead);
-        if let Some(bell) = self.bell {
-            bell.ring_anyway();
-        }
-        self.wake_keeper();
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! Relies on the codec and the task's encoding. Two tempers: a `map` is over at the first item that cannot be encoded; calls
 //! that answer for each item (`patient`) send what came before, and let that item fail alone.
+//!
+//! Where the shared heap has no room for an item that is not lost: it stays with its source, and is tried again, in smaller
+//! messages, when something that is in flight has given its memory back.
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -167,25 +171,90 @@ impl Encoder {
     }
 }
 
-/// Encodes the items of `input`, one a call; `false` when there is none left.
-pub(crate) fn source<'a, T: Task, I>(mut input: I) -> impl FnMut(&mut Writer<'_>) -> Result<bool>
+/// Where items come from.
+pub(crate) trait Source {
+    /// Encodes the next item; `false` when there is none left. One that the heap has no room for is the next again.
+    fn next(&mut self, out: &mut Writer<'_>) -> Result<bool>;
+    /// Forgets an item that there was no room for.
+    fn skip(&mut self);
+}
+
+/// The items of an iterator.
+struct Items<'a, T: Task, I: Iterator> {
+    input: I,
+    again: Option<I::Item>,
+    task: PhantomData<fn(T::Params<'a>)>,
+}
+
+/// Encodes the items of `input`.
+pub(crate) fn source<'a, T: Task, I>(input: I) -> impl Source + use<'a, T, I>
 where
     I: Iterator,
     I::Item: IntoInput<T::Params<'a>>,
 {
-    let fixed = task::fixed_in::<T>().is_some();
-    move |out| {
-        let Some(item) = input.next() else {
-            return Ok(false);
+    Items::<'a, T, I> {
+        input,
+        again: None,
+        task: PhantomData,
+    }
+}
+
+impl<'a, T: Task, I> Source for Items<'a, T, I>
+where
+    I: Iterator,
+    I::Item: IntoInput<T::Params<'a>>,
+{
+    #[inline]
+    fn next(&mut self, out: &mut Writer<'_>) -> Result<bool> {
+        if task::fixed_in::<T>().is_some() {
+            // There is room for all of a message before its first item is asked for: none comes back.
+            let Some(item) = self.input.next() else {
+                return Ok(false);
+            };
+            return task::encode_item::<T, _>(&item, out).map(|()| true);
+        }
+        let item = match self.again.take() {
+            Some(item) => item,
+            None => match self.input.next() {
+                Some(item) => item,
+                None => return Ok(false),
+            },
         };
-        if !fixed {
-            let hint = task::item_hint::<T, _>(&item);
-            if hint > INLINE {
-                out.reserve(hint)?;
+        let hint = task::item_hint::<T, _>(&item);
+        let room = if hint > INLINE {
+            out.reserve(hint)
+        } else {
+            Ok(())
+        };
+        match room.and_then(|()| task::encode_item::<T, _>(&item, out)) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                self.again = error.is_heap_full().then_some(item);
+                Err(error)
             }
         }
-        task::encode_item::<T, _>(&item, out).map(|()| true)
     }
+
+    fn skip(&mut self) {
+        self.again = None;
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn next(&mut self, out: &mut Writer<'_>) -> Result<bool> {
+        (**self).next(out)
+    }
+
+    fn skip(&mut self) {
+        (**self).skip();
+    }
+}
+
+/// What there was no room for.
+pub(crate) struct Starved {
+    pub(crate) error: Error,
+    /// It was a single item, and nothing was handed over before it.
+    pub(crate) least: bool,
 }
 
 enum Piece {
@@ -200,6 +269,10 @@ pub(crate) struct Feed<S> {
     source: S,
     chunk_size: Option<u32>,
     patient: bool,
+    /// What the heap has no room for is tried again later.
+    pub(crate) waits: bool,
+    /// No item is asked for after this.
+    pub(crate) deadline: Option<Instant>,
     /// There are no more items.
     pub(crate) ended: bool,
     told: bool,
@@ -208,58 +281,102 @@ pub(crate) struct Feed<S> {
     /// The input panicked; that goes on in its caller when what came before is out.
     panic: Option<Box<dyn Any + Send>>,
     pieces: Vec<Piece>,
+    /// The most items of a message: fewer than usual after there was no room for one.
+    most: u32,
+    starved: Option<Starved>,
 }
 
-impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
+impl<S: Source> Feed<S> {
     pub(crate) fn new(encoder: Encoder, source: S, chunk_size: Option<u32>, patient: bool) -> Self {
         Feed {
             encoder,
             source,
             chunk_size,
             patient,
+            waits: false,
+            deadline: None,
             ended: false,
             told: false,
             pulled: 0,
             panic: None,
             pieces: Vec::new(),
+            most: u32::MAX,
+            starved: None,
         }
     }
 
-    /// Pulls and hands over what the pool demands.
+    /// The same, for a caller that waits where the heap has no room, and asks for no item after `deadline`.
+    pub(crate) fn waiting(mut self, deadline: Option<Instant>) -> Self {
+        self.waits = true;
+        self.deadline = deadline;
+        self
+    }
+
+    fn is_late(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Pulls and hands over what the pool demands. What there was no room for meanwhile, if anything: to be tried again when
+    /// something else is released.
     pub(crate) fn feed(
         &mut self,
         shared: &Shared,
         ticket: Ticket,
         mut demand: Demand,
-    ) -> Result<()> {
-        let begun = Instant::now();
-        while !self.ended && demand.items > 0 && demand.bytes > 0 {
-            while !self.ended && demand.items > 0 && demand.bytes > 0 && self.pieces.len() < BATCH {
+    ) -> Result<Option<Starved>> {
+        let (begun, before) = (Instant::now(), self.pulled);
+        let open = |feed: &Self, demand: &Demand| {
+            let more = !feed.ended && feed.starved.is_none() && demand.items > 0;
+            more && demand.bytes > 0 && !feed.is_late()
+        };
+        while open(self, &demand) {
+            while open(self, &demand) && self.pieces.len() < BATCH {
                 self.pull(&mut demand)?;
                 if self.patient && begun.elapsed() > PATIENCE {
-                    return self.hand_over(shared, ticket);
+                    self.hand_over(shared, ticket)?;
+                    return Ok(self.starved(before));
                 }
             }
             self.hand_over(shared, ticket)?;
         }
-        Ok(())
+        self.hand_over(shared, ticket)?;
+        Ok(self.starved(before))
+    }
+
+    fn starved(&mut self, before: u64) -> Option<Starved> {
+        let mut starved = self.starved.take()?;
+        starved.least &= self.pulled == before;
+        Some(starved)
+    }
+
+    /// The next item, which there is no room for, fails.
+    pub(crate) fn refuse(&mut self, shared: &Shared, ticket: Ticket, error: Error) -> Result<()> {
+        self.source.skip();
+        if !self.patient {
+            return Err(self.named(error));
+        }
+        self.pulled += 1;
+        self.pieces.push(Piece::Refused(error));
+        self.hand_over(shared, ticket)
     }
 
     /// Encodes one message.
     fn pull(&mut self, demand: &mut Demand) -> Result<()> {
-        let chunk = self.chunk_size.unwrap_or(demand.chunk);
-        let (source, patient) = (&mut self.source, self.patient);
+        let chunk = self.chunk_size.unwrap_or(demand.chunk).min(self.most);
+        let (source, patient, deadline) = (&mut self.source, self.patient, self.deadline);
         let (mut ended, mut panic) = (false, None);
         let mut begun = None;
-        // Two closures, so that the one of a plain `map` is nothing but its source.
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        // Three closures, so that the one of a plain `map` is nothing but its source.
         let cut = if patient {
             self.encoder.message(chunk, 0, |out| {
                 match begun {
                     None => begun = Some(Instant::now()),
-                    Some(begun) if begun.elapsed() > PATIENCE => return Ok(false),
+                    Some(begun) if begun.elapsed() > PATIENCE || is_late() => return Ok(false),
                     Some(_) => {}
                 }
-                let more = match catch_unwind(AssertUnwindSafe(|| source(out))) {
+                let more = match catch_unwind(AssertUnwindSafe(|| source.next(out))) {
                     Ok(more) => more,
                     Err(payload) => {
                         panic = Some(payload);
@@ -269,8 +386,17 @@ impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
                 ended |= matches!(more, Ok(false));
                 more
             })
+        } else if deadline.is_some() {
+            self.encoder.message(chunk, 0, |out| {
+                if is_late() {
+                    return Ok(false);
+                }
+                let more = source.next(out);
+                ended |= matches!(more, Ok(false));
+                more
+            })
         } else {
-            let cut = self.encoder.message(chunk, 0, source);
+            let cut = self.encoder.message(chunk, 0, |out| source.next(out));
             ended = cut.ended;
             cut
         };
@@ -279,6 +405,7 @@ impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
         if panic.is_some() {
             self.panic = panic;
         }
+        let items = message.as_ref().map_or(0, |message| message.items);
         if let Some(message) = message {
             demand.items = demand.items.saturating_sub(message.items);
             demand.bytes = demand.bytes.saturating_sub(message.bytes());
@@ -286,19 +413,34 @@ impl<S: FnMut(&mut Writer<'_>) -> Result<bool>> Feed<S> {
             self.pieces.push(Piece::Job(message));
         }
         let Some(error) = error else {
+            self.most = self.most.saturating_mul(2);
             return Ok(());
         };
+        if error.is_heap_full() && self.waits {
+            self.most = if items > 0 { items } else { (chunk / 2).max(1) };
+            self.starved = Some(Starved {
+                error,
+                least: chunk == 1,
+            });
+            return Ok(());
+        }
+        self.source.skip();
         if self.patient {
             demand.items = demand.items.saturating_sub(1);
             self.pulled += 1;
             self.pieces.push(Piece::Refused(error));
             return Ok(());
         }
+        Err(self.named(error))
+    }
+
+    /// The error of the next item.
+    fn named(&self, error: Error) -> Error {
         let error = error.with_item(self.pulled);
-        Err(match task::name_at(self.encoder.task) {
+        match task::name_at(self.encoder.task) {
             Some(name) => error.with_task(name),
             None => error,
-        })
+        }
     }
 
     fn hand_over(&mut self, shared: &Shared, ticket: Ticket) -> Result<()> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::call;
 use super::chain::Slot;
 use super::core::{Delivery, Leave, Ticket, What};
-use super::drive::Shared;
+use super::drive::{Shared, before_waiting};
 use crate::error::{Error, Kind, Result};
 use crate::session;
 use crate::sys::memory::forked;
@@ -75,6 +75,7 @@ impl<O> Decode<O> {
         match (self, arrived) {
             (Decode::One(decode), Arrived::One(delivery)) => delivery.and_then(decode),
             (Decode::All(decode), Arrived::All(deliveries)) => decode(deliveries),
+            (_, Arrived::One(Err(error))) => Err(error),
             (Decode::One(_), Arrived::All(_)) | (Decode::All(_), Arrived::One(_)) => Err(
                 Error::new(Kind::Protocol, "a call has other values than it asked for"),
             ),
@@ -249,6 +250,8 @@ impl<O> Future for Handle<O> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<O>> {
         if !self.poll_ready(context.waker()) {
+            // Whoever polls may sleep now, in a callback, too.
+            before_waiting();
             return Poll::Pending;
         }
         match self.take(Some(Duration::ZERO)) {

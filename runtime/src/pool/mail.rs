@@ -23,17 +23,22 @@
 //! Sleep protocol (Dekker): the sleeper sets its flag, then a full barrier, then looks again; the other side publishes,
 //! then a full barrier, then looks at the flag. On the worker's hot path the claim's CAS is that barrier.
 //!
+//! What each side does is in `parent` and `worker`; the parent's bell in `bell`.
+//!
 //! All counters wrap. The parent keeps its own copies of what it wrote and checks every number a worker wrote.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-use super::service::Place;
-use crate::codec::Reader;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::heap::Heap;
-use crate::sys::futex;
-use crate::sys::points::stored;
+
+mod bell;
+mod parent;
+mod worker;
+
+pub(crate) use bell::Bell;
+pub(crate) use worker::{For, Next};
 
 /// Slots in each ring; a power of two.
 pub(crate) const SLOTS: u32 = 512;
@@ -209,78 +214,6 @@ fn barrier_after_rmw() {
     }
 }
 
-/// The bell of a pool: the word its parent sleeps on.
-#[derive(Clone, Copy)]
-pub(crate) struct Bell {
-    words: NonNull<[AtomicU32; 2]>,
-}
-
-// SAFETY: two atomics in memory that is never unmapped.
-unsafe impl Send for Bell {}
-// SAFETY: as above.
-unsafe impl Sync for Bell {}
-
-impl Bell {
-    pub(crate) const SIZE: usize = 64;
-
-    /// The bell in a block of the heap; zeroed first by the parent.
-    pub(crate) fn at(heap: &Heap, offset: u64) -> Result<Self, Error> {
-        Ok(Bell {
-            words: heap.at(offset, Self::SIZE)?.cast(),
-        })
-    }
-
-    fn words(&self) -> &[AtomicU32; 2] {
-        // SAFETY: the block is 64-byte aligned and 64 bytes long, and all of it is atomics.
-        unsafe { self.words.as_ref() }
-    }
-
-    pub(crate) fn reset(&self) {
-        self.words()
-            .iter()
-            .for_each(|word| word.store(0, Ordering::Relaxed));
-    }
-
-    /// The parent: announces that it is about to sleep, and gives what to sleep on. Look again after this.
-    pub(crate) fn listen(&self) -> u32 {
-        let [bell, listening] = self.words();
-        let seen = bell.load(Ordering::Acquire);
-        listening.store(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        seen
-    }
-
-    pub(crate) fn stop_listening(&self) {
-        self.words()[1].store(0, Ordering::Relaxed);
-    }
-
-    /// The parent: sleeps until the bell is rung, or the deadline.
-    pub(crate) fn sleep(&self, seen: u32, deadline: Option<std::time::Instant>) {
-        // Whatever ends the wait, the caller looks again.
-        let _ = futex::wait(&self.words()[0], seen, deadline);
-    }
-
-    /// Anybody: wakes the parent if it sleeps.
-    pub(crate) fn ring(&self) {
-        let [bell, listening] = self.words();
-        if listening.load(Ordering::SeqCst) != 0 && listening.swap(0, Ordering::SeqCst) != 0 {
-            stored("listening");
-            self.strike(bell);
-        }
-    }
-
-    /// Wakes whoever sleeps, whatever the flag says: for news that come from no ring.
-    pub(crate) fn ring_anyway(&self) {
-        self.strike(&self.words()[0]);
-    }
-
-    fn strike(&self, bell: &AtomicU32) {
-        bell.fetch_add(1, Ordering::SeqCst);
-        stored("bell");
-        let _ = futex::wake_all(bell);
-    }
-}
-
 /// One mailbox, seen from either side.
 #[derive(Clone, Copy)]
 pub(crate) struct Mail {
@@ -303,6 +236,15 @@ impl Mail {
         // SAFETY: the block is large enough and 64-byte aligned; atomics and cells only, apart from `job`, which is reached by
         // raw pointer.
         unsafe { self.shared.as_ref() }
+    }
+
+    fn job_slot(&self, seq: u32) -> *mut JobSlot {
+        // SAFETY: the index is within the array.
+        unsafe {
+            (&raw mut (*self.shared.as_ptr()).jobs)
+                .cast::<JobSlot>()
+                .add((seq % SLOTS) as usize)
+        }
     }
 
     /// The parent: a fresh mailbox. The slots need no clearing: they are written before `tail` covers them.
@@ -336,362 +278,5 @@ impl Mail {
         wake_at.store(u32::MAX / 2, Ordering::Relaxed);
         shared.running.0.progress.store(0, Ordering::Relaxed);
         shared.running.0.out_block.store(0, Ordering::Relaxed);
-    }
-}
-
-// ---- the parent's side ----
-
-impl Mail {
-    /// Writes a job into the slot of `seq`; it stands once `publish` has covered it. The parent keeps within SLOTS by its own
-    /// count.
-    pub(crate) fn put(&self, seq: u32, job: &Job) {
-        let slot = self.job_slot(seq);
-        // SAFETY: the slot is free (the worker's `head` has passed its last use), so nobody else looks at it.
-        unsafe {
-            (&raw mut (*slot).job).write(*job);
-            (*slot).claim.store(QUEUED, Ordering::Relaxed);
-        }
-    }
-
-    fn job_slot(&self, seq: u32) -> *mut JobSlot {
-        // SAFETY: the index is within the array.
-        unsafe {
-            (&raw mut (*self.shared.as_ptr()).jobs)
-                .cast::<JobSlot>()
-                .add((seq % SLOTS) as usize)
-        }
-    }
-
-    /// Publishes all jobs below `tail`, and wakes the worker if it sleeps.
-    pub(crate) fn publish(&self, tail: u32) {
-        let shared = self.shared();
-        shared.to_worker.0.tail.store(tail, Ordering::Release);
-        fence(Ordering::SeqCst);
-        self.wake_worker();
-    }
-
-    fn wake_worker(&self) {
-        let [door, asleep] = &self.shared().door.0;
-        if asleep.load(Ordering::SeqCst) != 0 && asleep.swap(0, Ordering::SeqCst) != 0 {
-            door.fetch_add(1, Ordering::SeqCst);
-            let _ = futex::wake_all(door);
-        }
-    }
-
-    /// No more jobs come: the worker ends when its ring is empty.
-    pub(crate) fn stop(&self) {
-        self.shared().to_worker.0.stop.store(1, Ordering::Release);
-        fence(Ordering::SeqCst);
-        self.wake_worker();
-    }
-
-    /// Takes a job back; `false` if the worker has begun it.
-    pub(crate) fn recall(&self, seq: u32) -> bool {
-        // SAFETY: the claim is an atomic; the slot is in the ring.
-        let claim = unsafe { &(*self.job_slot(seq)).claim };
-        claim
-            .compare_exchange(QUEUED, RECALLED, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    /// Whether the worker has begun the job; what it wrote is not trusted beyond that.
-    pub(crate) fn is_claimed(&self, seq: u32) -> bool {
-        // SAFETY: as in `recall`.
-        unsafe { (*self.job_slot(seq)).claim.load(Ordering::Acquire) == CLAIMED }
-    }
-
-    /// How many results there are, as the worker says.
-    pub(crate) fn done(&self) -> u32 {
-        self.shared().from_worker.0.done.load(Ordering::Acquire)
-    }
-
-    /// How many jobs the worker is done with, as it says.
-    pub(crate) fn head(&self) -> u32 {
-        self.shared().from_worker.0.head.load(Ordering::Acquire)
-    }
-
-    /// What the worker runs before its first job, and after its last.
-    pub(crate) fn set_services(&self, services: [Option<Place>; 2]) {
-        for (words, place) in self.shared().services.0.iter().zip(services) {
-            let numbers = match place {
-                Some(Place { task, block, len }) => [u64::from(task) + 1, block, len],
-                None => [0; 3],
-            };
-            for (word, number) in words.iter().zip(numbers) {
-                word.store(number, Ordering::Release);
-            }
-        }
-    }
-
-    /// Whether the worker takes jobs.
-    pub(crate) fn is_up(&self) -> bool {
-        self.shared().from_worker.0.up.load(Ordering::Acquire) != 0
-    }
-
-    /// Asks the task that runs this item of the job `seq`, or any item of it, to end.
-    pub(crate) fn ask_to_end(&self, seq: u32, item: Option<u32>) {
-        let item = item.unwrap_or(ANY_ITEM).min(ANY_ITEM);
-        let word = ASKED | u64::from(item) << 32 | u64::from(seq);
-        self.shared()
-            .to_worker
-            .0
-            .cancel
-            .store(word, Ordering::Release);
-    }
-
-    /// Of a timed job: its number, the item the worker is on, and since when; `None` while it is between two.
-    pub(crate) fn began(&self) -> Option<(u32, u32, u64)> {
-        let running = &self.shared().running.0;
-        let version = running.version.load(Ordering::Acquire);
-        let [what, since] = &running.began;
-        let (what, since) = (what.load(Ordering::Relaxed), since.load(Ordering::Relaxed));
-        let progress = running.progress.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let stable =
-            version.is_multiple_of(2) && running.version.load(Ordering::Relaxed) == version;
-        let (seq, item) = (what as u32, (what >> 32) as u32);
-        (stable && progress == u64::from(item)).then_some((seq, item, since))
-    }
-
-    /// Copies a result out of its slot.
-    pub(crate) fn note(&self, index: u32) -> Note {
-        let slot = self.shared().results[(index % SLOTS) as usize].0.get();
-        // SAFETY: inside the ring; plain numbers, copied out once. A worker that scribbles meanwhile can make them wrong, and
-        // every one is checked, but not unsound.
-        unsafe { slot.read_volatile() }
-    }
-
-    /// Frees the slots of all results below `read`, and wakes a worker that waits for that.
-    pub(crate) fn set_read(&self, read: u32) {
-        self.shared().read.0.store(read, Ordering::Release);
-        fence(Ordering::SeqCst);
-        if self.shared().door.0[1].load(Ordering::SeqCst) == For::Room as u32 {
-            self.wake_worker();
-        }
-    }
-
-    /// The worker shall ring once `done` reaches this.
-    pub(crate) fn set_wake_at(&self, at: u32) {
-        self.shared()
-            .to_worker
-            .0
-            .wake_at
-            .store(at, Ordering::Relaxed);
-    }
-
-    /// What a dead worker had finished of the job it was running, and where the results stand.
-    pub(crate) fn remains(&self) -> (u64, u64) {
-        let running = &self.shared().running.0;
-        (
-            running.progress.load(Ordering::Acquire),
-            running.out_block.load(Ordering::Acquire),
-        )
-    }
-}
-
-// ---- the worker's side ----
-
-/// What a worker sleeps for.
-#[derive(Clone, Copy)]
-pub(crate) enum For {
-    Job = 1,
-    Room = 2,
-}
-
-/// What the worker finds in its ring.
-pub(crate) enum Next {
-    Job(Job),
-    /// Taken back by the parent.
-    Skipped,
-    Empty,
-    Stop,
-}
-
-impl Mail {
-    pub(crate) fn bell(&self, heap: &Heap) -> Result<Bell, Error> {
-        Bell::at(heap, self.shared().to_worker.0.bell.load(Ordering::Relaxed))
-    }
-
-    /// What to run before the first job, and after the last.
-    pub(crate) fn services(&self) -> [Option<Place>; 2] {
-        self.shared().services.0.each_ref().map(|words| {
-            let [task, block, len] = words.each_ref().map(|word| word.load(Ordering::Acquire));
-            let task = u32::try_from(task.checked_sub(1)?).ok()?;
-            Some(Place { task, block, len })
-        })
-    }
-
-    pub(crate) fn set_up(&self) {
-        self.shared().from_worker.0.up.store(1, Ordering::Release);
-        stored("up");
-    }
-
-    /// The worker is about to begin this item of the job `seq`.
-    pub(crate) fn begin(&self, seq: u32, item: u32, now: u64) {
-        let running = &self.shared().running.0;
-        let version = running.version.load(Ordering::Relaxed);
-        running
-            .version
-            .store(version.wrapping_add(1), Ordering::Relaxed);
-        stored("version, odd");
-        fence(Ordering::Release);
-        let [what, since] = &running.began;
-        what.store(u64::from(item) << 32 | u64::from(seq), Ordering::Relaxed);
-        stored("began, what");
-        since.store(now, Ordering::Relaxed);
-        stored("began, since");
-        running
-            .version
-            .store(version.wrapping_add(2), Ordering::Release);
-        stored("version, even");
-    }
-
-    /// Whether the item that runs is asked to end.
-    pub(crate) fn asks_to_end(&self) -> bool {
-        let word = self.shared().to_worker.0.cancel.load(Ordering::Acquire);
-        if word & ASKED == 0 || word as u32 != self.head() {
-            return false;
-        }
-        let item = (word & !ASKED) >> 32;
-        item == u64::from(ANY_ITEM) || item == self.progress().load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn progress(&self) -> &AtomicU64 {
-        &self.shared().running.0.progress
-    }
-
-    pub(crate) fn set_out_block(&self, offset: u64) {
-        self.shared()
-            .running
-            .0
-            .out_block
-            .store(offset, Ordering::Release);
-        stored("out_block");
-    }
-
-    pub(crate) fn spin_ns(&self) -> u64 {
-        self.shared()
-            .to_worker
-            .0
-            .spin
-            .load(Ordering::Relaxed)
-            .into()
-    }
-
-    /// Whether anything stands at `head`: a glance without a claim.
-    pub(crate) fn has_job(&self, head: u32) -> bool {
-        self.shared().to_worker.0.tail.load(Ordering::Acquire) != head
-    }
-
-    /// Claims the job at `head`. A full barrier stands behind a claim.
-    pub(crate) fn claim(&self, head: u32) -> Next {
-        if !self.has_job(head) {
-            let stop = self.is_stopped();
-            // Jobs published before the stop come first.
-            return if stop && !self.has_job(head) {
-                Next::Stop
-            } else {
-                Next::Empty
-            };
-        }
-        let slot = self.job_slot(head);
-        // SAFETY: published by the parent with Release, read with Acquire; the parent does not touch it until `head` passes.
-        unsafe {
-            self.progress()
-                .store(u64::from((*slot).job.from), Ordering::Relaxed);
-            stored("progress before the claim");
-            self.set_out_block(0);
-            let claimed = (*slot)
-                .claim
-                .compare_exchange(QUEUED, CLAIMED, Ordering::SeqCst, Ordering::Relaxed)
-                .is_ok();
-            barrier_after_rmw();
-            stored("claim");
-            if claimed {
-                Next::Job((&raw const (*slot).job).read())
-            } else {
-                Next::Skipped
-            }
-        }
-    }
-
-    /// The bytes of an inline message, in place: the parent leaves the slot alone until `head` passes.
-    pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'static>, Error> {
-        if len as usize > INLINE {
-            return Err(Error::new(
-                Kind::Protocol,
-                "an inline message is longer than its slot",
-            ));
-        }
-        // SAFETY: inside the slot, written by the parent before the claim, and not touched again before `head` passes it.
-        unsafe {
-            let base = (&raw mut (*self.job_slot(head)).job.body).cast::<u8>();
-            Ok(Reader::trusted(NonNull::new_unchecked(base), len as usize))
-        }
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.shared().to_worker.0.stop.load(Ordering::Acquire) != 0
-    }
-
-    pub(crate) fn set_head(&self, head: u32) {
-        self.shared()
-            .from_worker
-            .0
-            .head
-            .store(head, Ordering::Release);
-        stored("head");
-    }
-
-    /// How many results the parent has not read yet.
-    pub(crate) fn unread(&self, done: u32) -> u32 {
-        done.wrapping_sub(self.shared().read.0.load(Ordering::Acquire))
-    }
-
-    /// Writes a result; it stands once `set_done` has covered it. Only with room for it.
-    pub(crate) fn write_note(&self, index: u32, note: &Note) {
-        // SAFETY: the parent has read this slot's last use (the caller checked `unread`), and looks again only after `done`.
-        unsafe {
-            self.shared().results[(index % SLOTS) as usize]
-                .0
-                .get()
-                .write(*note)
-        };
-        stored("note");
-    }
-
-    pub(crate) fn set_done(&self, done: u32) {
-        self.shared()
-            .from_worker
-            .0
-            .done
-            .store(done, Ordering::Release);
-        stored("done");
-    }
-
-    /// Whether the parent asked to be rung by now. A full barrier must stand between `set_done` and this.
-    pub(crate) fn wants_ring(&self, done: u32) -> bool {
-        let at = self.shared().to_worker.0.wake_at.load(Ordering::Relaxed);
-        (done.wrapping_sub(at) as i32) >= 0
-    }
-
-    /// Announces that the worker is about to sleep, and gives what to sleep on. Look again after this.
-    pub(crate) fn fall_asleep(&self, what: For) -> u32 {
-        let [door, asleep] = &self.shared().door.0;
-        let seen = door.load(Ordering::Acquire);
-        asleep.store(what as u32, Ordering::SeqCst);
-        stored("asleep");
-        fence(Ordering::SeqCst);
-        seen
-    }
-
-    pub(crate) fn stay_awake(&self) {
-        self.shared().door.0[1].store(0, Ordering::Relaxed);
-        stored("awake");
-    }
-
-    pub(crate) fn sleep(&self, seen: u32) {
-        let _ = futex::wait(&self.shared().door.0[0], seen, None);
-        self.stay_awake();
     }
 }

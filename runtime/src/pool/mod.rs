@@ -24,6 +24,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod wait;
+mod waitable;
 mod worker;
 
 use std::sync::Arc;
@@ -54,7 +55,13 @@ pub(crate) use worker::serve;
 /// queued again, and the pool starts another worker. No call waits for a worker that is gone.
 ///
 /// When the last clone is dropped, items that are running get 5 s (see [`PoolBuilder::drop_grace`]), queued ones end with
-/// `is_cancelled`, and the workers are ended: asked, then SIGTERM after 2 s, then SIGKILL after 0.5 s.
+/// `is_cancelled`, and the workers are ended: asked, then SIGTERM after 2 s, then SIGKILL after 0.5 s. So the drop takes 7.5 s at
+/// the most (and what the kernel needs to end a process), `join` as long as its work and 2.5 s, `shutdown(d)` `d` and 2.5 s,
+/// `terminate` 0.5 s, `kill` no time of its own. Finalizers, hooks (`atexit`) and destructors of thread-locals run in workers
+/// that are asked and end by themselves.
+///
+/// While one thread ends the pool, others get their answers: what was called off is told before the workers have ended. Who
+/// ends it a second time, from any thread or callback, waits until the first is done; `terminate` and `kill` make that faster.
 ///
 /// ```
 /// #[mp::task]
@@ -156,7 +163,9 @@ impl Pool {
     /// Runs the task on every item and gives the values in the order of the items. Python's `map` and `starmap`: for a task of
     /// several parameters the items are tuples. Data are lent: `&vec` for `&[T]`, `&string` for `&str`.
     ///
-    /// The input is pulled as the workers need it. Items travel in chunks sized by the measured time.
+    /// The input is pulled as the workers need it, on this thread, where [`On::within`] bounds the whole call. Items travel in
+    /// chunks sized by the measured time. Where the shared heap has no room for more, items wait until something that is in
+    /// flight is done.
     ///
     /// # Errors
     /// The first error in time: an item that failed, panicked, or whose worker died (it names the item). What is queued is
@@ -348,6 +357,7 @@ impl Pool {
     /// Waits until all work is done and the workers have ended. Python's `join`.
     ///
     /// It takes as long as the work does; the workers then get 2 s to end by themselves, 0.5 s after SIGTERM, and SIGKILL.
+    /// [`join_timeout`](Self::join_timeout) and [`shutdown`](Self::shutdown) bound the work, too.
     ///
     /// # Errors
     /// The pool was not closed (`is_usage`).
@@ -399,7 +409,8 @@ impl Pool {
     }
 
     /// Ends the pool at once: what is queued or running is called off (`is_cancelled`), the workers get SIGTERM and, 0.5 s
-    /// later, SIGKILL. Python's `terminate`. From any thread, from a callback, and again.
+    /// later, SIGKILL. Returns when they have ended; everybody else is told before. Python's `terminate`. From any thread, from a
+    /// callback, and again.
     pub fn terminate(&self) {
         self.inner.shared.stop(Duration::ZERO, End::Terminate);
     }

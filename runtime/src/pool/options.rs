@@ -30,7 +30,7 @@ pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number.max(1)).unwrap_or(u32::MAX)
 }
 
-fn nanoseconds(time: Duration) -> u64 {
+pub(crate) fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -146,7 +146,8 @@ impl<'p, T: Task> On<'p, T> {
     }
 
     /// How long the whole call may take; then it ends with `is_timeout`, what is queued is called off, and workers that are
-    /// running items of it are ended and replaced. Of calls that return at once (`apply_async`, `imap`) it bounds nothing:
+    /// running items of it are ended and replaced. That includes the time that the input takes: it is looked at between any two
+    /// items, but a single `next` of the input cannot be interrupted, so the call ends when that returns. Of calls that return at once (`apply_async`, `imap`) it bounds nothing:
     /// bound the waiting instead. Default: no bound.
     pub fn within(mut self, time: Duration) -> Self {
         self.options.within = Some(time);

@@ -45,6 +45,11 @@ impl Payload {
         }
     }
 
+    /// How many bytes of the heap may wait for their turn, before they are better decoded early.
+    pub(crate) fn budget(&self) -> u64 {
+        self.heap.limit() / 8
+    }
+
     /// Reads it; everything is copied out of shared memory before it is looked at.
     pub(crate) fn read<R>(
         &self,

@@ -9,23 +9,22 @@ use std::time::{Duration, Instant};
 
 use super::collect::decode_each;
 use super::core::{Delivery, Demand, Leave, Ticket, What};
-use super::feed::{Encoder, Feed, PATIENCE, source};
+use super::feed::{Encoder, Feed, PATIENCE, Source, source};
 use super::options::Options;
 use super::payload::Payload;
 use super::{Pool, call};
-use crate::codec::Writer;
 use crate::error::{Error, Kind, Result};
 use crate::session;
 use crate::sys::memory::forked;
 use crate::task::{self, Items, Task};
 
-type Source<'i> = Box<dyn FnMut(&mut Writer<'_>) -> Result<bool> + 'i>;
+type Input<'i> = Box<dyn Source + 'i>;
 
 /// What both iterators are.
 pub(crate) struct Stream<'i, O> {
     pool: Pool,
     ticket: Ticket,
-    feed: Feed<Source<'i>>,
+    feed: Feed<Input<'i>>,
     task: &'static str,
     decode: fn(&Payload, u32, &mut Vec<Result<O>>),
     ordered: bool,
@@ -37,6 +36,8 @@ pub(crate) struct Stream<'i, O> {
     early: BTreeMap<u64, (u32, What)>,
     held: u64,
     ready: VecDeque<(u64, Result<O>)>,
+    /// How much had been released when the heap had no room for the next item.
+    hungry: Option<u64>,
     /// The input was slow when it was last asked.
     slow: bool,
     done: bool,
@@ -57,11 +58,11 @@ where
     let mut lead = shared.lock();
     let ticket = lead.core.open(encoder.task, spec, false);
     shared.unlock(lead);
-    let source: Source<'a> = Box::new(source::<T, _>(items));
+    let source: Input<'a> = Box::new(source::<T, _>(items));
     let mut stream = Stream {
         pool: pool.clone(),
         ticket: ticket?,
-        feed: Feed::new(encoder, source, options.chunk(), true),
+        feed: Feed::new(encoder, source, options.chunk(), true).waiting(None),
         task: task::name_of::<T>(),
         decode: decode_each::<T>,
         ordered: !options.unordered,
@@ -70,10 +71,11 @@ where
         early: BTreeMap::new(),
         held: 0,
         ready: VecDeque::new(),
+        hungry: None,
         slow: false,
         done: false,
     };
-    let demand = shared.lock().core.stream_demand(stream.ticket, 0, 0);
+    let demand = shared.lock().core.stream_demand(stream.ticket, None, 0, 0);
     stream.pull(demand)?;
     shared.leave_to_keeper(shared.lock());
     Ok(stream)
@@ -99,12 +101,13 @@ impl<O> Stream<'_, O> {
                 }
                 return Ok(None);
             }
+            let hungry = self.hungry;
             let (ahead, held, ended) = (self.feed.pulled - self.given, self.held, self.feed.ended);
             let step = shared.drive(Some(ticket), deadline, |core| {
                 let demand = if ended {
                     Demand::default()
                 } else {
-                    core.stream_demand(ticket, ahead, held)
+                    core.stream_demand(ticket, hungry, ahead, held)
                 };
                 let inbox = core.inbox(ticket)?;
                 std::mem::swap(&mut deliveries, &mut inbox.deliveries);
@@ -130,8 +133,15 @@ impl<O> Stream<'_, O> {
 
     fn pull(&mut self, demand: Demand) -> Result<()> {
         let begun = Instant::now();
-        self.feed
-            .feed(&self.pool.inner.shared, self.ticket, demand)?;
+        let (shared, ticket) = (&self.pool.inner.shared, self.ticket);
+        self.hungry = match self.feed.feed(shared, ticket, demand)? {
+            Some(starved) if starved.least && demand.alone => {
+                self.feed.refuse(shared, ticket, starved.error)?;
+                None
+            }
+            Some(_) => Some(shared.lock().core.shrink(ticket, demand)),
+            None => None,
+        };
         if demand.items > 0 {
             self.slow = begun.elapsed() > PATIENCE;
         }
@@ -193,7 +203,7 @@ impl<O> Drop for Stream<'_, O> {
 pub struct Imap<'i, O>(pub(crate) Stream<'i, O>);
 
 impl<O> Imap<'_, O> {
-    /// The next value, waited for up to `timeout`; `None` at the end.
+    /// The next value, waited for up to `timeout`; `None` at the end. A `next` of the input that takes longer is waited for.
     ///
     /// # Errors
     /// It is not there by then (`is_timeout`); ask again. The item's own errors are inside.
@@ -217,7 +227,7 @@ impl<O> Iterator for Imap<'_, O> {
 pub struct ImapUnordered<'i, O>(pub(crate) Stream<'i, O>);
 
 impl<O> ImapUnordered<'_, O> {
-    /// The next value, waited for up to `timeout`; `None` at the end.
+    /// The next value, waited for up to `timeout`; `None` at the end. A `next` of the input that takes longer is waited for.
     ///
     /// # Errors
     /// It is not there by then (`is_timeout`); ask again. The item's own errors are inside.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use super::drive::{before_waiting, wait_on};
 use super::{Handle, call};
 use crate::error::{Error, Kind, Result};
 
@@ -33,17 +34,13 @@ impl News {
             if let Some(index) = list.pop_front() {
                 return Some(index);
             }
-            list = match deadline {
-                None => self.some.wait(list).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.checked_duration_since(Instant::now())?;
-                    let (list, _) = self
-                        .some
-                        .wait_timeout(list, left)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    list
-                }
-            };
+            // In a callback somebody else must drive its pool.
+            drop(list);
+            let again = before_waiting();
+            list = self.lock();
+            if list.is_empty() {
+                list = wait_on(&self.some, list, deadline, again)?;
+            }
         }
     }
 }

@@ -1,33 +1,36 @@
-#![allow(unsafe_code)]
 //! What a worker does: take jobs from its mailbox, run them, put the results back, sleep when there is nothing to do.
 //!
 //! A job of many items runs in steps whose length follows the measured time, so that a clock is read every few tens of
-//! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent.
+//! microseconds and not every item; a job that takes longer than was thought hands its rest back to the parent. Results are
+//! written by `out`.
 
-use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, OnceLock};
 
+use self::out::Out;
 use super::mail::{
-    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Inline, Job, Mail, News, Next, Note, SLOTS,
-    TIMED,
+    BARE, Bell, FOLD, FRAMED, For, IN_BLOCK, INLINE, Job, Mail, News, Next, Note, SLOTS, TIMED,
 };
-use crate::codec::{Holds, Reader, Room, Store, Writer};
+use crate::codec::Reader;
 use crate::error::{Error, Kind};
-use crate::heap::{Heap, Held};
+use crate::heap::Heap;
 use crate::process::record::Record;
 use crate::session::Session;
+use crate::sys::child::leave_at_once;
 use crate::sys::clock;
+use crate::sys::memory::forked;
 use crate::sys::points::stored;
 use crate::task::{self, Batch, Entry, Report, Stop};
+
+mod out;
 
 /// A step of a job that took less than this is doubled, one that took more than the other halved.
 const STEP_SHORT_NS: u64 = 20_000;
 const STEP_LONG_NS: u64 = 100_000;
 /// A job that has run for so long hands the rest back.
 const OVERRUN_NS: u64 = 1_000_000;
-/// Results beyond this are published although the job goes on.
-const OUT_LIMIT: usize = 8 << 20;
+/// Results beyond this, or a sixteenth of what the heap may hold, are published although the job goes on.
+const OUT_LIMIT: u64 = 8 << 20;
 
 static MAIL: OnceLock<Mail> = OnceLock::new();
 
@@ -80,8 +83,8 @@ pub(crate) fn serve(session: &'static Session, record: Record, offset: u64) -> i
         done: 0,
         rung: 0,
         step: 1,
+        out_limit: OUT_LIMIT.min(heap.limit() / 16) as usize,
         clock: Clock,
-        spin: mail.spin_ns(),
     };
     let [initializer, finalizer] = mail.services();
     if let Some(Err(report)) = initializer.map(|place| place.run(heap)) {
@@ -122,8 +125,9 @@ struct Worker {
     rung: u32,
     /// How many items the next step of a job takes.
     step: u32,
+    /// When results are published although the job goes on.
+    out_limit: usize,
     clock: Clock,
-    spin: u64,
 }
 
 impl Worker {
@@ -164,7 +168,7 @@ impl Worker {
     /// A parent that begins to listen later sees for itself that this worker has run dry.
     fn idle(&mut self) {
         self.ring_if(true);
-        let until = self.clock.now() + self.spin;
+        let until = self.clock.now() + self.mail.spin_ns();
         let mut polls = 0u32;
         loop {
             for _ in 0..4 {
@@ -347,6 +351,10 @@ impl Worker {
                     args = batch.args;
                     stop
                 });
+                if forked() {
+                    // A copy that the task has made of this process, and that came back from it: the worker is the original.
+                    leave_at_once();
+                }
                 let end = self.clock.now();
                 self.adapt(to - at, end.saturating_sub(now));
                 now = end;
@@ -362,7 +370,7 @@ impl Worker {
                 };
                 let late = reducer.is_none() && now.saturating_sub(begun) > OVERRUN_NS;
                 // A fold gives one value a step: the next, where each item is timed by itself, goes out by itself.
-                let full = reducer.is_some() || out.len > OUT_LIMIT;
+                let full = reducer.is_some() || out.len > self.out_limit;
                 if failed.is_some() || late || at == job.to || full {
                     break (failed, late);
                 }
@@ -426,135 +434,5 @@ impl Worker {
         } else if took < STEP_SHORT_NS && items == self.step {
             self.step = self.step.saturating_mul(2).min(1 << 20);
         }
-    }
-}
-
-/// Where results are written: the slot's own bytes for a lone one while it fits, else a block that the mailbox names, so that
-/// the parent finds what was finished if this process dies.
-struct Out {
-    heap: &'static Heap,
-    mail: Mail,
-    inline: Slot,
-    in_slot: bool,
-    block: Option<Room>,
-    len: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-#[repr(align(16))]
-struct Slot(Inline);
-
-impl Out {
-    fn new(heap: &'static Heap, mail: Mail, in_slot: bool) -> Self {
-        Out {
-            heap,
-            mail,
-            inline: Slot::default(),
-            in_slot,
-            block: None,
-            len: 0,
-        }
-    }
-
-    /// Makes room ahead; where there is none, the writes will say so.
-    fn reserve(&mut self, bytes: usize) {
-        if bytes > 0 {
-            let _ = self.with(|out| out.reserve(bytes));
-        }
-    }
-
-    fn with<R>(&mut self, f: impl FnOnce(&mut Writer<'_>) -> R) -> R {
-        let (base, room) = match self.block {
-            Some((block, base)) => (base, Holds::Carried.room_in(self.heap, block, 0)),
-            None if self.in_slot => (NonNull::from(&mut self.inline.0).cast(), INLINE),
-            None => (NonNull::dangling(), 0),
-        };
-        let mut store = OutStore {
-            heap: self.heap,
-            mail: self.mail,
-            base,
-            block: self.block.take(),
-        };
-        // SAFETY: `base` has `room` bytes that are ours alone until the result is published; `len` of them are written.
-        let mut writer = unsafe { Writer::with_memory(base, self.len, room, &mut store) };
-        let result = f(&mut writer);
-        self.len = writer.len();
-        self.block = store.block.take();
-        result
-    }
-
-    /// The body of the note that tells of it; the block, if there is one, goes over to the parent with it.
-    fn finish(mut self, flags: u32) -> Note {
-        match self.block.take() {
-            Some((block, _)) => Note {
-                flags: flags | IN_BLOCK,
-                body: [block.offset, self.len as u64, 0, 0],
-                ..Note::default()
-            },
-            None => Note {
-                flags,
-                len: self.len as u32,
-                body: self.inline.0,
-                ..Note::default()
-            },
-        }
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        if let Some((block, _)) = self.block.take() {
-            self.mail.set_out_block(0);
-            let _ = self.heap.free(block.offset);
-        }
-    }
-}
-
-struct OutStore {
-    heap: &'static Heap,
-    mail: Mail,
-    base: NonNull<u8>,
-    block: Option<Room>,
-}
-
-// SAFETY: every block is writable for its whole size but the tail, 64-byte aligned, ours alone, and starts with what was
-// written before.
-unsafe impl Store for OutStore {
-    fn grow(&mut self, used: usize, need: usize) -> Result<(NonNull<u8>, usize), Error> {
-        self.move_on(used, need, 0)
-    }
-
-    fn hold(&mut self, used: usize, held: &Arc<Held>) -> Result<(NonNull<u8>, usize), Error> {
-        let room = self
-            .block
-            .map_or(0, |(block, _)| Holds::Carried.room_in(self.heap, block, 1));
-        if self.block.is_none() || room < used {
-            self.move_on(used, used, 1)?;
-        }
-        let (block, base) = self
-            .block
-            .ok_or_else(|| Error::new(Kind::Encode, "there is no room for the result"))?;
-        self.heap.carry(block.offset, held.place())?;
-        Ok((base, Holds::Carried.room_in(self.heap, block, 0)))
-    }
-}
-
-impl OutStore {
-    fn move_on(
-        &mut self,
-        used: usize,
-        need: usize,
-        more: usize,
-    ) -> Result<(NonNull<u8>, usize), Error> {
-        let before = self.block.map(|(block, _)| block);
-        let (fresh, room) =
-            Holds::Carried.outgrow(self.heap, before, Some(self.base), used, need, more)?;
-        let (block, base) = fresh;
-        self.mail.set_out_block(block.offset);
-        if let Some((old, _)) = self.block.replace(fresh) {
-            let _ = self.heap.free(old.offset);
-        }
-        self.base = base;
-        Ok((base, room))
     }
 }

@@ -36,8 +36,6 @@ pub(crate) struct Member {
     pidfd: OwnedFd,
     /// What of its peak may be its parent's.
     floor: u64,
-    /// The block of its arguments, kept until it is gone: it borrows them in place.
-    args: Option<u64>,
     /// Nobody will ask for its outcome any more.
     detached: AtomicBool,
     end: Mutex<End>,
@@ -116,6 +114,11 @@ pub(crate) fn start(
                 Started { pid, pidfd, floor }
             }
         };
+        // So that its death can be found out by others before it has come to anything.
+        let entry = heap.processes().slot(slot)?;
+        let _ = entry
+            .pid
+            .compare_exchange(0, started.pid, Ordering::AcqRel, Ordering::Relaxed);
         Ok((record, started))
     });
     let (record, started) = match started {
@@ -129,11 +132,13 @@ pub(crate) fn start(
     };
     let Started { pid, pidfd, floor } = started;
     let is_server = matches!(duty, Duty::ForkServer(_));
-    let args = match args {
-        // What is preloaded stays for the next server.
-        Args::Block { offset, .. } if !is_server => Some(offset),
-        _ => None,
-    };
+    // It borrows them in place, and they hold what they carry in its name: both end with it, whenever it is buried. But what is
+    // preloaded stays for the next server.
+    if let Args::Block { offset, .. } = args
+        && !is_server
+    {
+        let _ = heap.give(offset, slot);
+    }
     let member = Arc::new(Member {
         identity: launch.identity,
         pid,
@@ -144,7 +149,6 @@ pub(crate) fn start(
         is_server,
         pidfd,
         floor,
-        args,
         detached: AtomicBool::new(false),
         end: Mutex::default(),
     });
@@ -215,7 +219,7 @@ impl Member {
             .map_err(|cause| self.name_error("cannot signal a process", cause))
     }
 
-    /// Gives back what it held: its slot, its arguments, and every block it owned (see `graves`). Only after its status has been taken and
+    /// Gives back what it held: its slot, and every block it owned, its arguments among them (see `graves`). Only after its status has been taken and
     /// its outcome read; further calls do nothing.
     pub(crate) fn bury(&self, session: &'static Session) {
         {
@@ -223,9 +227,6 @@ impl Member {
             if end.exit.is_none() || std::mem::replace(&mut end.buried, true) {
                 return;
             }
-        }
-        if let Some(args) = self.args {
-            let _ = session.heap.free(args);
         }
         graves::bury(session.heap, self.slot);
     }

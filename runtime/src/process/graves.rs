@@ -5,7 +5,7 @@
 //! all of its descendants are gone. Each grave waits for that; it is looked at when the next child is started or buried.
 //!
 //! Words of the process table that are used here: `spare[0]` of a process is 1 before it takes a slot for its first child;
-//! the `pid` of a slot is 0 until its process enters it, by a compare-and-swap and before anything else. Whoever buries the
+//! the `pid` of a slot is 0 until its process enters it, by a compare-and-swap and before anything else, or its parent does. Whoever buries the
 //! parent of one that has not done so puts [`NOBODY`] there in the same way: the process, if there is one, then finds its
 //! place taken, and ends.
 

@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::channel::sealed::{Sleep, Source};
 use crate::codec::{BlockStore, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, Identity, Session};
@@ -93,7 +94,7 @@ impl Encoded {
         let session = session::current()?;
         let task = task::index_of::<T>()?;
         let mut inline = Box::new(Inline([0; ARGS_ROOM / 8]));
-        let mut store = BlockStore::over_words(session.heap, &mut inline.0).lending();
+        let mut store = BlockStore::over_words(session.heap, &mut inline.0);
         let mut writer = Writer::over_words(&mut inline.0, &mut store);
         let hint = task::input_hint::<T>(input);
         if hint > ARGS_ROOM {
@@ -236,7 +237,7 @@ impl<T: Task> Process<T> {
         };
         let member = family::start(session, plan, args.as_args(), &settings)
             .map_err(|error| error.with_task(task::name_of::<T>()))?;
-        // The member holds the block from here on.
+        // The block is the child's from here on.
         args.block = None;
         Ok(Child {
             stdin: pipes.stdin,
@@ -381,6 +382,21 @@ impl<O> Child<O> {
     /// as this handle. Python's `sentinel`.
     pub fn sentinel(&self) -> BorrowedFd<'_> {
         self.member.pidfd().as_fd()
+    }
+}
+
+impl<O> Source for Child<O> {
+    fn is_ready(&self) -> bool {
+        self.joined || !self.is_alive()
+    }
+
+    fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+        if sleep.on_life(self.session.heap, self.member.slot, deadline) {
+            return false;
+        }
+        // Gone, but its status may take another moment.
+        let _ = self.member.wait(self.session, deadline);
+        true
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::latch::Dead;
 use super::word::TimedOut;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Failure, Kind};
 use std::fmt;
 
 /// What `lock`, `read`, `write` and the like of all shared objects give.
@@ -173,11 +173,23 @@ impl<G> fmt::Debug for LockError<G> {
     }
 }
 
-impl<G> std::error::Error for LockError<G> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            LockError::Poisoned(_) => None,
-            LockError::Failed(error) => std::error::Error::source(error),
-        }
+// Not an `Error` itself: it would be one with the lifetime of the guard, and `?` could not put it into a `Box<dyn Error>`. Instead it
+// becomes whatever an `mp::Error` becomes, and gives the lock back.
+
+impl<G> From<LockError<G>> for Failure {
+    fn from(error: LockError<G>) -> Failure {
+        Failure::from(Error::from(error))
+    }
+}
+
+impl<G> From<LockError<G>> for Box<dyn std::error::Error> {
+    fn from(error: LockError<G>) -> Self {
+        Error::from(error).into()
+    }
+}
+
+impl<G> From<LockError<G>> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(error: LockError<G>) -> Self {
+        Error::from(error).into()
     }
 }

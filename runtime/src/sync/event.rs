@@ -167,6 +167,25 @@ impl Event {
         }
     }
 
+    /// Prepares to sleep until it is set: the word to sleep on, and what it holds until then; `None` if it is set.
+    pub(crate) fn wait_word(&self) -> Option<(&AtomicU32, u32)> {
+        let word = &self.handle.body::<State>().word;
+        let mut seen = word.load(Ordering::Acquire);
+        loop {
+            if seen & SET != 0 {
+                return None;
+            }
+            let marked = seen | WAITERS;
+            match word.compare_exchange(seen, marked, Ordering::Relaxed, Ordering::Acquire) {
+                Ok(_) => {
+                    stored("event: a waiter");
+                    return Some((word, marked));
+                }
+                Err(other) => seen = other,
+            }
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&State)) -> Result<()> {
         let (state, heap) = self.parts()?;
         // Without a deadline it is taken; what a dead process left half-way is nothing.

@@ -41,7 +41,7 @@ pub(crate) fn wait_gone(heap: &Heap, id: SlotId, deadline: Option<Instant>) -> b
 
 /// Whether a process that is not marked dead is gone all the same: where the kernel could not mark it, and its parent
 /// has not come to it yet.
-pub(super) fn is_gone_unmarked(heap: &Heap, id: SlotId) -> bool {
+pub(crate) fn is_gone_unmarked(heap: &Heap, id: SlotId) -> bool {
     let Some(pid) = pid(heap, id) else {
         return matches!(heap.processes().life(id), Life::Gone);
     };

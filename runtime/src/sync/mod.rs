@@ -36,7 +36,7 @@ pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 #[allow(unused_imports)] // what stands on locks is about to
 pub(crate) use error::{outcome, poisoned, without_deadline};
 #[allow(unused_imports)] // likewise
-pub(crate) use gone::wait_gone;
+pub(crate) use gone::{is_gone_unmarked, wait_gone};
 #[allow(unused_imports)] // likewise
 pub(crate) use latch::{Dead, Latch, MOMENT};
 #[allow(unused_imports)] // likewise

@@ -164,6 +164,13 @@ macro_rules! semaphore {
             }
         }
 
+        impl $name {
+            /// Prepares to sleep until a permit is free; `None` if one is.
+            pub(crate) fn wait_words(&self) -> Option<PermitWords<'_>> {
+                permit_words(&self.handle)
+            }
+        }
+
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($name))
@@ -251,6 +258,34 @@ fn acquire(of: &Handle, deadline: Option<Instant>) -> Result<Option<Permit<'_>>>
             },
         }
     }
+}
+
+/// What one sleeps on until a permit is free: words, with what they hold until then, and the packed names of those who have
+/// permits.
+pub(crate) type PermitWords<'a> = ([(&'a AtomicU32, u32); 2], Vec<u32>);
+
+/// Prepares to sleep until a permit is free; `None` if one is, or it cannot be told in a moment.
+fn permit_words(of: &Handle) -> Option<PermitWords<'_>> {
+    let inside = Inside::of(of).ok()?;
+    if !inside.enter(Some(Instant::now() + MOMENT)) {
+        return None;
+    }
+    inside.look_after_the_dead();
+    let state = inside.state;
+    if state.free.load(Ordering::Relaxed) > 0 {
+        inside.leave();
+        return None;
+    }
+    let mut signal = state.signal.load(Ordering::Relaxed);
+    if signal & 1 == 0 {
+        signal = signal.wrapping_add(1);
+        state.signal.store(signal, Ordering::Relaxed);
+        stored("semaphore: a waiter");
+    }
+    let total = state.total.load(Ordering::Relaxed);
+    let holders = inside.holders().map(|(_, name)| name as u32).collect();
+    inside.leave();
+    Some(([(&state.signal, signal), (&state.total, total)], holders))
 }
 
 fn release(of: &Handle) -> Result<()> {

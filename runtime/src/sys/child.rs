@@ -306,3 +306,8 @@ pub(crate) fn own_peak() -> u64 {
     unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
     usage.ru_maxrss.max(0) as u64 * 1024
 }
+/// Ends this process at once: no hooks, no destructors, which are those of the process it is a copy of.
+pub(crate) fn leave_at_once() -> ! {
+    // SAFETY: ends the process and touches nothing.
+    unsafe { libc::_exit(0) }
+}

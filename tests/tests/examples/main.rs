@@ -2,6 +2,8 @@
 //!
 //! The programs are built by cargo at first need, in the profile of this test, and each run is bounded in time.
 
+mod blur;
+mod channels;
 mod faults;
 mod programs;
 mod wordcount;
@@ -56,4 +58,36 @@ fn sweep_uses_all_results() {
     let output = run("sweep", &[]);
     assert!(output.contains("most chaotic at r = 4.0000"), "{output}");
     assert_eq!(lines(&output).count(), 2 * mp::cpu_count() + 2, "{output}");
+}
+
+#[test]
+fn pi_comes_out_the_same_both_ways() {
+    let output = run("pi", &["200000", "3"]);
+    let estimates: Vec<f64> = lines(&output)
+        .filter_map(|line| {
+            line.split_once("pi is about ")?
+                .1
+                .split(',')
+                .next()?
+                .parse()
+                .ok()
+        })
+        .collect();
+    assert_eq!(estimates.len(), 2, "{output}");
+    assert_eq!(estimates[0], estimates[1], "{output}");
+    assert!(
+        (estimates[0] - std::f64::consts::PI).abs() < 0.05,
+        "{output}"
+    );
+    assert!(output.contains("times as fast"), "{output}");
+}
+
+#[test]
+fn bank_loses_nothing() {
+    let output = run("bank", &["25", "7"]);
+    assert!(output.contains("25 tellers were killed"), "{output}");
+    assert!(
+        output.contains("there were 50000, and there are 50000"),
+        "{output}"
+    );
 }

@@ -4,6 +4,7 @@
 //! In each cell the outcome names the item, the task and what happened; all other items have their values; the pool works
 //! afterwards with as many workers as before; and at the end the judge finds nothing left.
 
+mod nested;
 mod trial;
 
 use std::fmt::Debug;
@@ -17,7 +18,8 @@ use trial::{Huge, Stage, Trial, VICTIMS, Verdict, WAYS, Way, end_later, judge, w
 const ITEMS: u64 = 12;
 const BAD: u64 = 5;
 
-/// The places, and what can happen there: in this process nothing that would end it.
+/// The places, and what can happen there: in this process nothing that would end it (that is tried in `nested`, where the caller
+/// is itself a worker).
 const FAULTS: [(Stage, &[Way]); 5] = [
     (Stage::EncodeArgument, &[Way::Error, Way::Panic]),
     (Stage::DecodeArgument, &WAYS),

@@ -37,6 +37,14 @@ impl What {
             What::Failed(_) | What::Dropped(_) => 0,
         }
     }
+
+    /// See [`Payload::budget`].
+    pub(crate) fn budget(&self) -> u64 {
+        match self {
+            What::Values(payload) | What::Folded(payload) => payload.budget(),
+            What::Failed(_) | What::Dropped(_) => u64::MAX,
+        }
+    }
 }
 
 /// Why items will have no value; an error for each of them can be made of it.
@@ -66,8 +74,11 @@ pub(crate) struct Inbox {
     pub(super) abandoned: bool,
     /// Its owner drives the pool, so nobody else has to.
     pub(super) attended: bool,
-    /// Bytes of the messages that are not released.
+    /// Bytes of the messages that are not released, how many messages those are, and how many bytes they should be at the
+    /// most, where the heap was full.
     pub(super) bytes: u64,
+    pub(super) jobs: u64,
+    pub(super) budget: Option<u64>,
     /// Threads that sleep until something comes.
     pub(super) sleepers: Vec<Thread>,
     /// One for each that waits in its own way; the same one twice counts once.
@@ -115,12 +126,21 @@ pub(crate) fn no_value() -> Error {
     Error::new(Kind::Protocol, "the call ended without a value")
 }
 
+/// The error of a call that its pool knows nothing of, which is none of those it was asked about.
+pub(crate) fn unknown_call() -> Error {
+    Error::new(Kind::Protocol, "the call is not known to its pool")
+}
+
 /// What the pool wants of a call's input now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Demand {
     pub(crate) items: u32,
     pub(crate) chunk: u32,
     pub(crate) bytes: u64,
+    /// How many messages were released by now.
+    pub(crate) releases: u64,
+    /// Nothing of the call is in flight, and no message of other calls holds memory.
+    pub(crate) alone: bool,
 }
 
 /// What becomes of a call whose owner goes.

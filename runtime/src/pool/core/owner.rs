@@ -1,15 +1,17 @@
 //! What the owners of calls ask of the core: opening, submitting, looking into the inbox, leaving, ending.
 
 use std::task::Waker;
-use std::thread::Thread;
+use std::thread::{self, Thread};
 
 use super::super::chain::Callback;
-use super::super::engine::End;
+use super::super::engine::{End, Ending};
+use super::super::handle::Arrived;
 use super::super::mail::{Job, TIMED};
 use super::super::scheduler::{CallSpec, Pace, WorkerId};
 use super::inbox::ready_callback;
 use super::{
     Core, Delivery, Demand, Inbox, Leave, Open, Ready, Sent, State, Ticket, Wake, What, free, put,
+    unknown_call,
 };
 use crate::error::{Error, Kind, Result};
 use crate::sys::clock;
@@ -73,29 +75,66 @@ impl Core {
         Ok(Ticket { call, inbox })
     }
 
-    /// How many items the owner should encode now, how many a job, and how many bytes at the most.
-    pub(crate) fn demand(&mut self, ticket: Ticket) -> Demand {
-        let held = self.inbox(ticket).map_or(0, |inbox| inbox.bytes);
-        let bytes = MAX_BYTES_IN_FLIGHT.saturating_sub(held);
+    /// How many items the owner should encode now, how many a job, and how many bytes at the most. `hungry`: the heap had no
+    /// room for the next item when so much had been released; none is wanted before that changes, or nothing is left that
+    /// could be released.
+    pub(crate) fn demand(&mut self, ticket: Ticket, hungry: Option<u64>) -> Demand {
+        let all = self.held;
+        let usual = MAX_BYTES_IN_FLIGHT.min(self.heap.limit() / 4);
+        let (bytes, alone) = self.inbox(ticket).map_or((0, true), |inbox| {
+            let budget = inbox.budget.unwrap_or(u64::MAX).min(usual);
+            let alone = inbox.jobs == 0 && all == 0;
+            (budget.max(1).saturating_sub(inbox.bytes), alone)
+        });
+        let starving = hungry.is_some_and(|seen| seen == self.releases) && !alone;
+        if starving {
+            let me = thread::current();
+            if self.hungry.iter().all(|waits| waits.id() != me.id()) {
+                self.hungry.push(me);
+            }
+        }
         Demand {
-            items: if bytes == 0 {
+            items: if bytes == 0 || starving {
                 0
             } else {
                 self.scheduler.room(ticket.call)
             },
             chunk: self.scheduler.chunk(ticket.call).max(1),
             bytes,
+            releases: self.releases,
+            alone,
         }
+    }
+
+    /// There was no room for what was demanded: less is kept in flight from now on. Gives how much had been released then.
+    pub(crate) fn shrink(&mut self, ticket: Ticket, demand: Demand) -> u64 {
+        if let Some(inbox) = self.inbox(ticket) {
+            inbox.budget = Some(inbox.bytes / 2);
+        }
+        demand.releases
     }
 
     /// The same for a call whose values are taken one by one: `ahead` items were pulled and their values not taken yet, of
     /// which `held` bytes wait with the owner.
-    pub(crate) fn stream_demand(&mut self, ticket: Ticket, ahead: u64, held: u64) -> Demand {
-        let mut demand = self.demand(ticket);
+    pub(crate) fn stream_demand(
+        &mut self,
+        ticket: Ticket,
+        hungry: Option<u64>,
+        ahead: u64,
+        held: u64,
+    ) -> Demand {
+        let mut demand = self.demand(ticket, hungry);
+        let none = demand.items == 0;
         demand.bytes = demand.bytes.saturating_sub(held);
         let most = 2 * self.scheduler.wanted(ticket.call);
         let room = most.saturating_sub(ahead).min(u64::from(u32::MAX)) as u32;
-        demand.items = if demand.bytes == 0 { 0 } else { room };
+        // What the scheduler has room for does not matter here, but a hungry call gets nothing.
+        let starving = hungry.is_some() && none;
+        demand.items = if demand.bytes == 0 || starving {
+            0
+        } else {
+            room
+        };
         demand.chunk = demand.chunk.min(room.max(1));
         demand
     }
@@ -163,8 +202,10 @@ impl Core {
             message,
             block,
         };
+        self.held += sent.bytes();
         if let Some(inbox) = self.inbox(ticket) {
             inbox.bytes += sent.bytes();
+            inbox.jobs += 1;
         }
         put(&mut self.jobs, job.slot(), sent);
         Ok(())
@@ -249,7 +290,9 @@ impl Core {
     /// When the call is ready, `callback` runs in place of an owner.
     pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
         let Some(inbox) = self.inbox(ticket) else {
-            return;
+            // It is the user's, and neither run nor dropped here.
+            let run = move || callback(Arrived::One(Err(unknown_call())));
+            return self.callbacks.push_back(Box::new(run));
         };
         inbox.callback = Some(callback);
         inbox.abandoned = true;
@@ -328,13 +371,17 @@ impl Core {
         self.act();
     }
 
-    /// Ends the workers; whatever is not resolved by now is called off.
-    pub(crate) fn end(&mut self, how: End) {
+    /// Calls off whatever is not resolved by now, and begins to end the workers; `ended` comes when they have.
+    pub(crate) fn end(&mut self, how: End) -> Ending {
         self.state = State::Stopped;
         self.pump();
         self.scheduler.cancel_all();
         self.act();
-        self.engine.stop(how);
+        self.engine.stop(how)
+    }
+
+    /// The workers have ended.
+    pub(crate) fn ended(&mut self) {
         for worker in 0..self.scheduler.workers() {
             self.scheduler.worker_lost(WorkerId(worker), None);
         }

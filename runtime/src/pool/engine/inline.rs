@@ -2,9 +2,10 @@
 //! waits, one at a time; a panic is caught. For debugging, and for places where no process can be started.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::{End, Engine, Event, Sleep, Who};
+use super::{End, Ending, Engine, Event, Sleep, Who};
 use crate::codec::{BlockStore, Reader, Writer};
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
@@ -284,12 +285,20 @@ impl Engine for InProcess {
         Vec::new()
     }
 
-    fn stop(&mut self, how: End) {
-        if let (End::Ask, Some(service)) = (how, self.services.finalizer.take())
-            && let Err(report) = service.place().run(self.heap)
-        {
-            eprintln!("mp: the finalizer has failed: {}", service.error(report));
-        }
+    fn stop(&mut self, how: End) -> Ending {
         self.queue.clear();
+        let heap = self.heap;
+        let finalizer = self.services.finalizer.take();
+        let wait = move || {
+            if let (End::Ask, Some(service)) = (how, finalizer)
+                && let Err(report) = service.place().run(heap)
+            {
+                eprintln!("mp: the finalizer has failed: {}", service.error(report));
+            }
+        };
+        Ending {
+            wait: Box::new(wait),
+            hurry: Arc::new(|_| ()),
+        }
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod inline;
 pub(crate) mod local;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::mail::Job;
@@ -70,6 +71,17 @@ pub(crate) enum End {
     Kill,
 }
 
+/// Workers that are being ended.
+pub(crate) struct Ending {
+    /// Waits until they have, and collects them; to be called without the pool's lock.
+    pub(crate) wait: Box<dyn FnOnce() + Send>,
+    /// Does the same in another way from now on.
+    pub(crate) hurry: Hurry,
+}
+
+/// Makes an end faster.
+pub(crate) type Hurry = Arc<dyn Fn(End) + Send + Sync>;
+
 /// Who a worker is, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
@@ -131,8 +143,9 @@ pub(crate) trait Engine: Send {
     fn unfit(&self, error: Error) -> Error {
         error
     }
-    /// Ends all workers within bounds: asks, then SIGTERM, then SIGKILL, beginning with `how`; collects them.
-    fn stop(&mut self, how: End);
+    /// Begins to end all workers, within bounds: asks, then SIGTERM, then SIGKILL, beginning with `how`. They are the engine's no
+    /// more, so no event will tell of them.
+    fn stop(&mut self, how: End) -> Ending;
 }
 
 /// The arguments in a block of the pool's own process, which keeps it until every item is resolved.

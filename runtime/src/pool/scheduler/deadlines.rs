@@ -5,6 +5,10 @@
 //! earliest moment it could be over (the item became the first of its worker's queue now at the earliest); when that
 //! has come, the driver says what the worker is on and since when, and the timer is set anew or the item's time is up.
 //!
+//! A worker that was given an item before it is up gets the item's time for it, or longer where that is short (a process does
+//! not start in no time); then it is replaced, nobody is to blame, and the item goes to another. One that is `Starting`
+//! (it runs its initializer, say) has no item; where the driver says by when it must be up, it is killed then.
+//!
 //! States of a worker on the way: nothing → warned (the call has a grace: it was told, and goes on) → cut (it is being
 //! killed). What it delivers counts all the same; if it gets past the item while it is warned, nothing happens to it.
 //! If it has got past the item when the kill meets it, nobody is to blame, and what it was on runs again.
@@ -45,6 +49,9 @@ impl Doom {
 
 /// How soon to look again at a worker that has got past what we know.
 const SOON_NS: u64 = 100_000;
+/// How long a worker gets to come up at the least; twice as long after each that did not, so many times.
+const START_NS: u64 = 1_000_000_000;
+const START_DOUBLINGS: u32 = 3;
 
 impl Scheduler {
     /// It is so late now.
@@ -55,6 +62,22 @@ impl Scheduler {
     /// Whether the time matters: without deadlines nobody need read a clock.
     pub(crate) fn is_timed(&self) -> bool {
         self.timed > 0 || !self.timers.is_empty()
+    }
+
+    /// The worker that is being started must be up by then, or it is killed.
+    pub(crate) fn must_be_up_by(&mut self, worker: WorkerId, at: u64) {
+        let index = worker.0 as usize;
+        let slot = self.workers.get(index);
+        if slot.is_some_and(|slot| slot.state == State::Starting) {
+            self.disarm(index);
+            self.set_timer(index, at);
+        }
+    }
+
+    /// Whether the worker, not reported lost yet, is killed because it has taken too long to start.
+    pub(crate) fn is_overdue(&self, worker: WorkerId) -> bool {
+        let slot = self.workers.get(worker.0 as usize);
+        slot.is_some_and(|slot| slot.overdue)
     }
 
     /// When to `tick` at the latest, and ask for what is `due`.
@@ -72,14 +95,26 @@ impl Scheduler {
     pub(crate) fn checked(&mut self, worker: WorkerId, at: At) {
         let index = worker.0 as usize;
         self.disarm(index);
-        let Some(slot) = self.workers.get(index).filter(|slot| slot.credible()) else {
+        let Some(slot) = self.workers.get_mut(index) else {
             return;
         };
+        if slot.state == State::Starting {
+            slot.overdue = true;
+            self.actions.push_back(Action::Kill { worker });
+            return;
+        }
+        if !slot.credible() {
+            return;
+        }
         let Some(&head) = slot.sent.front() else {
             return;
         };
+        if at != At::NotUp {
+            slot.unborn = None;
+        }
         let call = self.calls.at(head.call);
         let (timeout, grace) = (call.timeout_ns, call.grace_ns);
+        let slot = &mut self.workers[index];
         if let Some(doom) = slot.doom {
             // Its grace is over.
             if !doom.cut && doom.job == head.job {
@@ -91,16 +126,17 @@ impl Scheduler {
             return;
         };
         match at {
-            At::NotUp => self.set_timer(index, self.now.saturating_add(timeout)),
-            At::Nothing => {
-                let doom = Doom {
-                    job: head.job,
-                    item: Some(head.from),
-                    late: true,
-                    cut: true,
-                };
-                self.cut(index, doom);
+            At::NotUp => {
+                let now = self.now;
+                let since = *slot.unborn.get_or_insert(now.saturating_sub(timeout));
+                let patience = START_NS << slot.barren.min(START_DOUBLINGS);
+                let end = since.saturating_add(patience.max(timeout));
+                if end > now {
+                    return self.set_timer(index, end);
+                }
+                self.cut_unbegun(index, head.job, head.from);
             }
+            At::Nothing => self.cut_unbegun(index, head.job, head.from),
             At::Item { job, item, since }
                 if job == head.job && (head.from..head.to).contains(&item) =>
             {
@@ -200,6 +236,17 @@ impl Scheduler {
             job,
             item,
         });
+    }
+
+    /// Ends a worker that has not begun what it was given: nobody will be to blame.
+    fn cut_unbegun(&mut self, index: usize, job: JobId, item: u32) {
+        let doom = Doom {
+            job,
+            item: Some(item),
+            late: true,
+            cut: true,
+        };
+        self.cut(index, doom);
     }
 
     fn cut(&mut self, index: usize, doom: Doom) {

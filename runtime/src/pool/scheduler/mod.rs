@@ -212,7 +212,7 @@ pub(crate) enum Action {
     /// Take the part back, unless the worker has begun it: answer `recalled` or `claimed` (or let the part's results
     /// be the answer).
     Recall { worker: WorkerId, part: Part },
-    /// Kill the process and report `worker_lost`.
+    /// Kill the process, which has broken the protocol or takes too long to start, and report `worker_lost`.
     Kill { worker: WorkerId },
     /// Tell the task that runs this item that it should end.
     Warn {

@@ -49,8 +49,9 @@ fn odds() -> impl Strategy<Value = Odds> {
     (
         (odds(), odds(), odds(), odds()),
         (odds(), odds(), odds(), 0..100_000u64, odds()),
+        (odds(), odds()),
     )
-        .prop_map(|(a, b)| Odds {
+        .prop_map(|(a, b, c)| Odds {
             fail: a.0,
             die_running: a.1,
             die_between: a.2,
@@ -60,6 +61,8 @@ fn odds() -> impl Strategy<Value = Odds> {
             hand_back: b.2,
             perish: b.3,
             stall: b.4,
+            hang_starting: c.0,
+            unborn: c.1,
         })
 }
 
@@ -80,11 +83,14 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
         prop::collection::vec(call_plan(), 1..6),
         prop::collection::vec((0..40_000_000u64, 1..=workers), 0..4),
         prop::collection::vec(0..40_000_000u64, 0..10),
-        prop::option::weighted(0.1, 0..40_000_000u64),
+        (
+            prop::option::weighted(0.1, 0..40_000_000u64),
+            prop::option::weighted(0.3, 500_000..3_000_000u64),
+        ),
         odds(),
     )
         .prop_map(
-            |(head, policy, calls, resizes, kills, drop_queued_at, odds)| Plan {
+            |(head, policy, calls, resizes, kills, (drop_queued_at, start_ns), odds)| Plan {
                 seed: head.0,
                 workers: head.1,
                 policy: Policy {
@@ -99,6 +105,7 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
                 kills,
                 drop_queued_at,
                 odds,
+                start_ns,
                 prompt_recalls: head.2,
                 audit_every: head.3,
             },
@@ -131,7 +138,7 @@ fn the_simulation_is_eventful() {
             ..CallSpec::default()
         },
     };
-    let mut happened = [0; 15];
+    let mut happened = [0; 16];
     for seed in 0..8 {
         let tally = Sim::new(Plan {
             seed,
@@ -156,7 +163,10 @@ fn the_simulation_is_eventful() {
                 hand_back: 1_000,
                 perish: 50_000,
                 stall: 300,
+                hang_starting: 10_000,
+                unborn: 0,
             },
+            start_ns: Some(1_200_000),
             prompt_recalls: false,
             audit_every: 1,
         })
@@ -177,6 +187,7 @@ fn the_simulation_is_eventful() {
             tally.warned,
             tally.cut,
             tally.late,
+            tally.overdue,
         ];
         for (sum, count) in happened.iter_mut().zip(counts) {
             *sum += count;
@@ -218,6 +229,7 @@ fn workers_are_kept_busy() {
             kills: Vec::new(),
             drop_queued_at: None,
             odds: Odds::default(),
+            start_ns: None,
             prompt_recalls: true,
             audit_every: 0,
         })
@@ -233,10 +245,9 @@ fn workers_are_kept_busy() {
     }
 }
 
-/// Ten thousand workers and a million items in release; a tenth of both otherwise.
+/// Ten thousand workers and a million items, and everything that can happen to them.
 #[test]
 fn a_large_pool() {
-    let scale = if cfg!(debug_assertions) { 1 } else { 10 };
     let call = |items, chunked, item_ns| CallPlan {
         at: 0,
         items,
@@ -252,15 +263,22 @@ fn a_large_pool() {
             ..CallSpec::default()
         },
     };
+    // One that is called off half-way, with all that runs of it.
+    let called_off = CallPlan {
+        cancel_at: Some(4_000_000),
+        by_force: true,
+        ..call(200_000, true, 20_000)
+    };
     let tally = Sim::new(Plan {
         seed: 42,
-        workers: 1_000 * scale,
+        workers: 10_000,
         policy: Policy::default(),
         calls: vec![
-            call(60_000 * u64::from(scale), true, 1_000),
-            call(40_000 * u64::from(scale), false, 100_000),
+            call(600_000, true, 1_000),
+            call(400_000, false, 100_000),
+            called_off,
         ],
-        resizes: vec![(3_000_000, 1_100 * scale), (5_000_000, 900 * scale)],
+        resizes: vec![(3_000_000, 11_000), (5_000_000, 9_000)],
         kills: (0..500).map(|kill| kill * 20_000).collect(),
         drop_queued_at: None,
         odds: Odds {
@@ -271,13 +289,25 @@ fn a_large_pool() {
             lie: 5,
             perish: 50_000,
             stall: 20,
+            hang_starting: 2_000,
             ..Odds::default()
         },
+        start_ns: Some(2_000_000),
         prompt_recalls: true,
         audit_every: 50_000,
     })
     .run();
     let resolved = tally.finished + tally.failed + tally.lost + tally.dropped;
-    assert_eq!(resolved, 100_000 * u64::from(scale));
+    assert!(resolved > 1_000_000, "{tally:?}");
+    let seen = [
+        tally.deaths,
+        tally.retried,
+        tally.cut,
+        tally.recalled,
+        tally.dropped,
+        tally.overdue,
+        tally.violations,
+    ];
+    assert!(seen.iter().all(|&count| count > 0), "{tally:?}");
     assert!(tally.finished > resolved / 10 * 9, "{tally:?}");
 }

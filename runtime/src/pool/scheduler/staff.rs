@@ -101,6 +101,8 @@ impl Scheduler {
         worker.condemned = false;
         worker.doom = None;
         worker.evicting = None;
+        worker.unborn = None;
+        worker.overdue = false;
     }
 
     pub(super) fn drop_if_hopeless(&mut self) {

@@ -33,6 +33,10 @@ pub(super) struct Worker {
     pub(super) evicting: Option<JobId>,
     /// When to look whether its time is up.
     pub(super) timer: Option<u64>,
+    /// It had an item and was seen not to be up yet: the moment that item was given to it, at the latest.
+    pub(super) unborn: Option<u64>,
+    /// It has taken too long to start: it is being killed.
+    pub(super) overdue: bool,
     /// Between which items it was seen last, and since when.
     pub(super) between: Option<(JobId, u32, u64)>,
     /// How many items it was sent.
@@ -93,6 +97,8 @@ impl Worker {
             doom: None,
             evicting: None,
             timer: None,
+            unborn: None,
+            overdue: false,
             between: None,
             served: 0,
             recycling: false,
@@ -130,9 +136,10 @@ impl Scheduler {
         if self
             .workers
             .get(index)
-            .is_some_and(|worker| worker.state == State::Starting)
+            .is_some_and(|worker| worker.state == State::Starting && !worker.overdue)
         {
             self.workers[index].state = State::Up;
+            self.disarm(index);
             self.note_drained(index);
         }
     }
@@ -179,7 +186,9 @@ impl Scheduler {
         let late = cut.is_some_and(|cut| cut.late);
         let blamed = blame(slot, running);
         let wanted = slot.recycling || (!slot.leaving && slot.state != State::Retired);
-        if blamed.is_none() && cut.is_none() && slot.state != State::Retired {
+        // One that was cut has done nothing wrong, unless it never came up.
+        let barren = cut.is_none() || slot.unborn.is_some();
+        if blamed.is_none() && barren && slot.state != State::Retired {
             slot.barren = slot.barren.saturating_add(1);
         }
         let given_up = slot.barren >= self.policy.max_barren_deaths.max(1);

@@ -97,14 +97,88 @@ fn a_worker_that_begins_nothing_is_replaced() {
     pool.drain();
     // One that is not up yet is given time.
     pool.at(10, At::NotUp);
-    assert_eq!(pool.s.next_deadline(), Some(20 * MS));
-    pool.at(20, At::Nothing);
+    assert_eq!(pool.s.next_deadline(), Some(1000 * MS));
+    pool.at(1000, At::Nothing);
     assert_eq!(pool.cuts(), [0]);
     pool.sent.clear();
     pool.s.worker_lost(WorkerId(0), None);
     pool.s.worker_up(WorkerId(0));
     pool.drain();
     assert_eq!(pool.sent, [(0, part(jobs[0], 0, 1))]);
+}
+
+#[test]
+fn a_worker_that_never_comes_up_holds_no_item() {
+    let mut pool = Pool::new(1);
+    let (_, jobs) = pool.call_of(timed(10, 5), 1);
+    pool.drain();
+    let mut now = 0;
+    // The longer the more often it happens, up to eight seconds; then the slot is given up.
+    for (death, patience) in [1000, 2000, 4000, 8000, 8000].into_iter().enumerate() {
+        pool.at(now + 10, At::NotUp);
+        assert_eq!(pool.cuts().len(), death);
+        pool.at(now + patience, At::NotUp);
+        assert_eq!(pool.cuts().len(), death + 1);
+        pool.sent.clear();
+        pool.s.worker_lost(WorkerId(0), None);
+        pool.s.worker_up(WorkerId(0));
+        pool.drain();
+        assert_eq!(pool.sent, [(0, part(jobs[0], 0, 1))]);
+        now += patience;
+    }
+    for _ in 5..10 {
+        assert!(pool.s.has_workers());
+        now += 8000;
+        pool.at(now, At::NotUp);
+        pool.s.worker_lost(WorkerId(0), None);
+        pool.s.worker_up(WorkerId(0));
+        pool.drain();
+    }
+    assert!(pool.s.is_hopeless() && pool.s.is_idle());
+    // An item that may take longer than that gives its worker as long.
+    let mut pool = Pool::new(1);
+    pool.call_of(timed(5_000, 0), 1);
+    pool.drain();
+    pool.at(4_999, At::NotUp);
+    assert!(pool.cuts().is_empty());
+    pool.at(5_000, At::NotUp);
+    assert_eq!(pool.cuts(), [0]);
+    // One that comes up at last has its chance.
+    let mut pool = Pool::new(1);
+    let (_, jobs) = pool.call_of(timed(10, 0), 1);
+    pool.drain();
+    pool.at(10, At::NotUp);
+    pool.at(1_000, on(jobs[0], 0, 995));
+    assert_eq!(pool.s.next_deadline(), Some(1_005 * MS));
+    assert!(pool.cuts().is_empty());
+}
+
+#[test]
+fn a_worker_that_takes_too_long_to_start_is_killed() {
+    let mut pool = Pool::new(2);
+    pool.s.worker_lost(WorkerId(0), None);
+    pool.drain();
+    pool.s.must_be_up_by(WorkerId(0), 50 * MS);
+    // One that is up has no such time.
+    pool.s.must_be_up_by(WorkerId(1), 20 * MS);
+    assert_eq!(pool.s.next_deadline(), Some(50 * MS));
+    pool.other.clear();
+    pool.at(50, At::NotUp);
+    let kill = Action::Kill {
+        worker: WorkerId(0),
+    };
+    assert_eq!(pool.other, [kill]);
+    // What it says now comes too late.
+    pool.s.worker_up(WorkerId(0));
+    assert!(pool.s.is_overdue(WorkerId(0)) && !pool.s.is_overdue(WorkerId(1)));
+    pool.s.worker_unfit(WorkerId(0));
+    pool.s.worker_lost(WorkerId(0), None);
+    pool.drain();
+    assert!(!pool.s.is_overdue(WorkerId(0)));
+    assert_eq!(pool.starts(), [0]);
+    pool.s.must_be_up_by(WorkerId(0), 90 * MS);
+    pool.s.worker_up(WorkerId(0));
+    assert_eq!(pool.s.next_deadline(), None);
 }
 
 #[test]

@@ -46,6 +46,15 @@ impl Sim {
         let mut waiting = 0;
         let mut recalling = 0;
         let mut present = 0;
+        // How often each worker is listed, counted once and not looked for.
+        let listed = |list: &mut dyn Iterator<Item = &u32>| {
+            let mut counts = vec![0usize; s.workers.len()];
+            list.for_each(|&worker| counts[worker as usize] += 1);
+            counts
+        };
+        let idle_list = listed(&mut s.idle.iter());
+        let crowded = listed(&mut s.crowded.iter());
+        let roomy = [SINGLES, CHUNKS].map(|kind| listed(&mut s.roomy[kind].iter()));
         for (index, worker) in s.workers.iter().enumerate() {
             present += u32::from(matches!(worker.state, State::Starting | State::Up));
             let mut load = [0; 2];
@@ -63,13 +72,12 @@ impl Sim {
             assert!(count[CHUNKS] <= self.plan.policy.chunk_depth);
             waiting += own;
             if own > 0 {
-                assert!(worker.in_crowded && s.crowded.contains(&(index as u32)));
+                assert!(worker.in_crowded && crowded[index] > 0);
             }
             let idle = worker.usable() && worker.sent.is_empty();
-            assert_eq!(idle, s.idle.contains(&(index as u32)));
+            assert_eq!(usize::from(idle), idle_list[index]);
             for kind in [SINGLES, CHUNKS] {
-                let listed = s.roomy[kind].iter().filter(|&&w| w == index as u32).count();
-                assert_eq!(listed, usize::from(worker.in_roomy[kind]));
+                assert_eq!(roomy[kind][index], usize::from(worker.in_roomy[kind]));
                 let most = self.plan.policy.max_window as usize;
                 let room = worker.load[kind] < s.windows[kind].target && worker.sent.len() < most;
                 assert!(!(worker.usable() && room) || idle || worker.in_roomy[kind]);

@@ -28,7 +28,7 @@ impl Sim {
             let w = &self.workers[index];
             let front = w.queue.front().map(|part| part.job);
             let at = match (w.life, front.zip(w.running)) {
-                _ if !w.up => At::NotUp,
+                _ if !w.up || w.unborn => At::NotUp,
                 (Life::Dead(Some((job, item))), _) | (_, Some((job, item))) => At::Item {
                     job,
                     item,

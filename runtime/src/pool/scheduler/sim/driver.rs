@@ -74,11 +74,13 @@ impl Sim {
             Action::Send { worker, part } => self.send(worker.0 as usize, part),
             Action::Recall { worker, part } => self.ask_back(worker.0 as usize, part),
             Action::Kill { worker } => {
+                let late = self.scheduler.is_overdue(worker);
                 let worker = worker.0 as usize;
                 assert!(
-                    self.expected_kills.remove(&worker),
+                    self.expected_kills.remove(&worker) || late && !self.workers[worker].up,
                     "an honest worker is killed"
                 );
+                self.tally.overdue += u64::from(late);
                 let w = &mut self.workers[worker];
                 w.killed = true;
                 // Its answers would not be believed.
@@ -167,8 +169,12 @@ impl Sim {
             self.soon(50_000, Event::NoStart(worker, number));
         } else if self.chance(self.plan.odds.die_starting) {
             self.die(worker);
-        } else {
+        } else if self.plan.start_ns.is_none() || !self.chance(self.plan.odds.hang_starting) {
             self.soon(1_000_000, Event::Ready(worker, number));
+        }
+        if let Some(start) = self.plan.start_ns {
+            let id = WorkerId(worker as u32);
+            self.scheduler.must_be_up_by(id, self.now + start);
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Plan {
     /// When everything that is queued is dropped.
     pub(super) drop_queued_at: Option<u64>,
     pub(super) odds: Odds,
+    /// How long a worker may take to start.
+    pub(super) start_ns: Option<u64>,
     /// Recalls are answered at once, as over shared memory, not after a while.
     pub(super) prompt_recalls: bool,
     /// Every so many events the scheduler's books are audited (0: never).
@@ -51,6 +53,10 @@ pub(super) struct Odds {
     pub(super) perish: u64,
     /// An item that has a deadline never ends.
     pub(super) stall: u64,
+    /// A worker never comes up, where the plan says by when it must.
+    pub(super) hang_starting: u64,
+    /// A worker that is believed to be up never takes anything, where every item has a deadline.
+    pub(super) unborn: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -99,6 +105,8 @@ struct Virtual {
     running: Option<u32>,
     /// It has begun the first part of its queue.
     begun: bool,
+    /// It will never take anything.
+    unborn: bool,
     done_from: u32,
     /// When it began the item it is on, and how many it began before.
     since: u64,
@@ -174,6 +182,8 @@ pub(super) struct Tally {
     pub(super) warned: u64,
     pub(super) cut: u64,
     pub(super) late: u64,
+    pub(super) overdue: u64,
+    pub(super) unborn: u64,
     /// What all items took together, and when the last call was done.
     pub(super) busy: u64,
     pub(super) end: u64,
@@ -401,17 +411,21 @@ impl Sim {
     // ---- the workers
 
     fn ready(&mut self, worker: usize) {
+        let timed = |call: &CallPlan| call.spec.timeout_ns.is_some();
+        let unborn = self.plan.calls.iter().all(timed) && self.chance(self.plan.odds.unborn);
         let w = &mut self.workers[worker];
         if w.life == Life::Starting {
             w.life = Life::Up;
             w.up = true;
+            w.unborn = unborn;
+            self.tally.unborn += u64::from(unborn);
             self.scheduler.worker_up(WorkerId(worker as u32));
         }
     }
 
     fn claim(&mut self, worker: usize) {
         let w = &mut self.workers[worker];
-        if w.life != Life::Up || w.begun {
+        if w.life != Life::Up || w.begun || w.unborn {
             return;
         }
         let Some(part) = w.queue.front().copied() else {

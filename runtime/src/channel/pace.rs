@@ -1,0 +1,62 @@
+//! How long to look before one sleeps, and how often: a poll with adaptive pauses. Relies on nothing.
+//!
+//! Who has caught up with the other side and polls the very line that is being written slows it down by a factor of 2 to 4;
+//! who pauses long is late. So the pauses follow what happens: found at the first look means there was a backlog to be had
+//! for the waiting, and the pauses grow; found after several looks means they were in vain, and they shrink.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// About what two wake-ups cost: shorter than this, every message of a slow stream would be a wake-up.
+const LIMIT: Duration = Duration::from_micros(50);
+const MOST: u32 = 256;
+
+/// The pauses of one waiting end. Threads may share it.
+#[derive(Debug)]
+pub(super) struct Pace(AtomicU32);
+
+impl Pace {
+    pub(super) const fn new() -> Pace {
+        Pace(AtomicU32::new(1))
+    }
+
+    /// Looks until `ready` says so or it is time to sleep; whether it was ready.
+    #[inline]
+    pub(super) fn poll(&self, mut ready: impl FnMut() -> bool) -> bool {
+        if !is_worth_it() {
+            return ready();
+        }
+        let pauses = self.0.load(Ordering::Relaxed).clamp(1, MOST);
+        let keep = |pauses: u32| self.0.store(pauses.clamp(1, MOST), Ordering::Relaxed);
+        let mut looks = 0_u32;
+        let mut until = None;
+        loop {
+            for _ in 0..pauses {
+                std::hint::spin_loop();
+            }
+            looks += 1;
+            if ready() {
+                if looks == 1 {
+                    keep(pauses * 2);
+                } else if looks > 3 {
+                    keep(pauses / 2);
+                }
+                return true;
+            }
+            if looks.is_multiple_of(8) {
+                let now = Instant::now();
+                if now >= *until.get_or_insert(now + LIMIT) {
+                    keep(pauses / 2);
+                    return false;
+                }
+            }
+        }
+    }
+}
+
+/// With one core nothing happens while one looks.
+fn is_worth_it() -> bool {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from)) > 1
+}

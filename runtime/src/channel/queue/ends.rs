@@ -1,0 +1,122 @@
+//! The two ends of a queue: taking their locks, moving their counts, sleeping until they move. Relies on `core`.
+
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+use super::core::{Core, End};
+use crate::channel::atomic::fence_after_rmw;
+use crate::channel::sleep::{Others, Sleep};
+use crate::heap::{Handle, Heap, SlotId};
+use crate::sync::Acquired;
+use crate::sys::futex::{self, Change};
+use crate::sys::points::stored;
+
+/// How long somebody who does not want to wait waits for the lock of an end, which is held for a moment only, unless its
+/// holder is stopped.
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// An end whose lock this process has; it gives it back when it is dropped.
+pub(super) struct Locked<'q> {
+    end: &'q End,
+    heap: &'static Heap,
+    /// Its last holder has died with it, and nobody has had it since.
+    pub(super) from_dead: bool,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.end.lock.unlock(self.heap);
+        fence_after_rmw();
+    }
+}
+
+/// Takes the lock of an end; `None` at the deadline. Without a deadline, for a moment.
+#[inline]
+pub(super) fn lock<'q>(
+    end: &'q End,
+    heap: &'static Heap,
+    deadline: Option<Option<Instant>>,
+) -> Option<Locked<'q>> {
+    let acquired = match deadline {
+        Some(deadline) => end.lock.lock(heap, deadline).ok(),
+        None => end
+            .lock
+            .try_lock(heap)
+            .or_else(|| end.lock.lock(heap, Some(Instant::now() + MOMENT)).ok()),
+    };
+    let Acquired { from_dead } = acquired?;
+    Some(Locked {
+        end,
+        heap,
+        from_dead: from_dead.is_some(),
+    })
+}
+
+/// Moves the count of an end on, by who holds its lock and has prepared the next spot: the commit.
+#[inline]
+pub(super) fn commit(end: &End, count: u32) {
+    stored("queue: spot");
+    if end.waits.0.load(Ordering::SeqCst) == count {
+        futex::change_and_wake(&end.count, Change::Add(1));
+    } else {
+        end.count.store(count.wrapping_add(1), Ordering::Release);
+    }
+    stored("queue: commit");
+}
+
+/// Wakes who began to sleep while the count was moved on from `count`; when the lock has been given back.
+#[inline]
+pub(super) fn wake_after(end: &End, count: u32) {
+    if end.waits.0.load(Ordering::SeqCst) == count {
+        futex::wake_all(&end.count);
+    }
+}
+
+/// Says that somebody is about to sleep while the count is `count`; whether it still is. Look again after this.
+fn announce(end: &End, count: u32) -> bool {
+    loop {
+        let waits = end.waits.0.load(Ordering::SeqCst);
+        if end.count.load(Ordering::SeqCst) != count {
+            return false;
+        }
+        // What stands there is of a count that is over: it is never ahead of the count.
+        let said = waits == count
+            || end
+                .waits
+                .0
+                .compare_exchange(waits, count, Ordering::SeqCst, Ordering::Relaxed)
+                .is_ok();
+        if said {
+            stored("queue: waits");
+            fence(Ordering::SeqCst);
+            return end.count.load(Ordering::SeqCst) == count;
+        }
+    }
+}
+
+/// Prepares to sleep until the count of `end` is another, the queue is closed, or somebody dies who could have seen to
+/// that. `None` when it is so already; otherwise who else there is.
+pub(super) fn fall_asleep(
+    sleep: &mut Sleep,
+    queue: &Handle,
+    end: &End,
+    count: u32,
+    deadline: Option<Instant>,
+) -> Option<Others> {
+    let core: &Core = queue.body();
+    if !announce(end, count) || core.is_closed() {
+        return None;
+    }
+    sleep.on(&end.count, count);
+    sleep.on(&core.closed.0, 0);
+    if let Some(owner) = end.lock.owner().and_then(SlotId::unpack)
+        && !sleep.on_life(queue.heap(), owner, deadline)
+        && end.count.load(Ordering::Acquire) != count
+    {
+        // It had moved the count before it died, and come to wake nobody.
+        return None;
+    }
+    let alone = Arc::strong_count(queue.held()) == 1;
+    Some(sleep.on_others(queue.heap(), queue.place(), alone, deadline))
+}

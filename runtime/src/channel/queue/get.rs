@@ -1,0 +1,259 @@
+//! Getting from a queue: the order of stores, and what the dead leave. Relies on `core`, `ends` and `takers`.
+//!
+//! The stores of a get, under the lock: `pending`; `taking` of the taker; for a message in a block, its new owner; the spot; the
+//! count. What stands in the ring is copied out before the count moves; what needs code of the user's to be decoded is
+//! decoded after the lock has been given back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::core::{Core, Spot};
+use super::ends::{Locked, commit, fall_asleep, lock, wake_after};
+use super::takers::{self, Taker};
+use crate::channel::error::closed;
+use crate::channel::message::{Long, Named};
+use crate::channel::pace::Pace;
+use crate::channel::ring::{Record, Ring, Sort, broken};
+use crate::channel::sleep::{Others, Sleep, is_over};
+use crate::error::{Error, Result};
+use crate::heap::Handle;
+use crate::sys::points::stored;
+
+/// What was taken.
+pub(super) enum Taken<R> {
+    /// Copied out of the ring.
+    Inline(R),
+    /// A block that is this process's now.
+    Block(Long),
+}
+
+/// What is next in the ring.
+pub(super) struct Next {
+    pub(super) record: Record,
+    /// Where the getting end stands: behind all links.
+    pub(super) spot: Spot,
+    /// The ring it stood in before; freed after the commit if it is another.
+    before: u64,
+}
+
+pub(super) fn at_end() -> Error {
+    closed("the queue is closed, and everything that was put into it has been taken")
+}
+
+fn nobody() -> Error {
+    closed(
+        "the queue is empty, and nobody else has it any more: all who could put into it have ended",
+    )
+}
+
+/// Takes the next item. Without a deadline looks once, `Some(None)` waits for ever. `copy` copies what stands in the ring,
+/// and runs no code of the user's.
+#[inline]
+pub(super) fn get<R>(
+    queue: &Handle,
+    pace: &Pace,
+    taker: &Taker,
+    deadline: Option<Option<Instant>>,
+    mut copy: impl FnMut(&Record) -> R,
+) -> Result<Option<Taken<R>>> {
+    let core: &Core = queue.body();
+    loop {
+        let empty =
+            core.get.count.load(Ordering::Relaxed) == core.put.count.load(Ordering::Acquire);
+        if !empty {
+            let Some(locked) = lock(&core.get, queue.heap(), deadline) else {
+                return Ok(None);
+            };
+            let count = core.get.count.load(Ordering::Relaxed);
+            let taken = take(queue, core, taker, count, &mut copy);
+            drop(locked);
+            wake_after(&core.get, count);
+            match taken? {
+                Some(taken) => return Ok(Some(taken)),
+                None => continue,
+            }
+        }
+        match deadline {
+            None if !core.is_closed() => return Ok(None),
+            None if core.len() == 0 => return Err(at_end()),
+            Some(deadline) if !wait(queue, pace, deadline, || false)? => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+/// Waits until there seems to be an item, or `more` says so, which may change with every death; `false` at the deadline.
+#[cold]
+pub(super) fn wait(
+    queue: &Handle,
+    pace: &Pace,
+    deadline: Option<Instant>,
+    more: impl Fn() -> bool,
+) -> Result<bool> {
+    let core: &Core = queue.body();
+    let empty = || core.len() == 0;
+    loop {
+        if pace.poll(|| !empty() || core.is_closed()) && !empty() {
+            return Ok(true);
+        }
+        if more() {
+            return Ok(true);
+        }
+        // In this order: what was put before it was closed is seen.
+        if core.is_closed() && empty() {
+            return Err(at_end());
+        }
+        if is_over(deadline) {
+            return Ok(!empty());
+        }
+        let tail = core.put.count.load(Ordering::Acquire);
+        if !empty() {
+            return Ok(true);
+        }
+        let mut sleep = Sleep::new();
+        let others = fall_asleep(&mut sleep, queue, &core.put, tail, deadline);
+        // Whoever was dead before its life could be slept on.
+        if more() {
+            return Ok(true);
+        }
+        match others {
+            Some(Others::None) if empty() => return Err(nobody()),
+            Some(Others::Some) => sleep.sleep(deadline),
+            _ => {}
+        }
+    }
+}
+
+/// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.
+pub(super) fn prepare(queue: &Handle, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
+    let core: &Core = queue.body();
+    let tail = core.put.count.load(Ordering::Acquire);
+    if core.len() > 0 {
+        return true;
+    }
+    fall_asleep(sleep, queue, &core.put, tail, deadline) != Some(Others::Some)
+}
+
+/// Whether nobody can put anything into it any more, as far as that can be told.
+pub(super) fn is_abandoned(queue: &Handle) -> bool {
+    let alone = Arc::strong_count(queue.held()) == 1;
+    let mut sleep = Sleep::new();
+    let now = Some(Instant::now());
+    alone && sleep.on_others(queue.heap(), queue.place(), alone, now) == Others::None
+}
+
+/// What comes next, by who holds the lock; `None` when there is nothing.
+#[inline]
+pub(super) fn find(queue: &Handle, core: &Core, count: u32) -> Result<Option<Next>> {
+    if count == core.put.count.load(Ordering::Acquire) {
+        return Ok(None);
+    }
+    let mut spot = core.get.spot(count);
+    let before = spot.ring;
+    let (record, _) = follow(queue, core, &mut spot)?;
+    Ok(Some(Next {
+        record,
+        spot,
+        before,
+    }))
+}
+
+#[inline]
+fn follow(queue: &Handle, core: &Core, spot: &mut Spot) -> Result<(Record, Ring)> {
+    let (heap, place) = (queue.heap(), queue.place());
+    let ring = core.ring_at(heap, place, spot.ring)?;
+    let record = ring.record_at(spot.at)?;
+    if record.sort != Sort::Link {
+        return Ok((record, ring));
+    }
+    let [next] = record.words()?;
+    spot.ring = next;
+    spot.at = 0;
+    let ring = core.ring_at(heap, place, next)?;
+    match ring.record_at(0)? {
+        record if record.sort != Sort::Link => Ok((record, ring)),
+        _ => Err(broken("a ring that is followed by nothing")),
+    }
+}
+
+/// Says that an item is about to be taken, and takes back what another said of it in vain.
+#[inline]
+fn attempt(queue: &Handle, core: &Core, taker: &Taker, number: u64) {
+    let [pending, last, _] = &core.get.own;
+    let taking = number.wrapping_add(1);
+    if pending.load(Ordering::Relaxed) == taking {
+        let entry = last.load(Ordering::Relaxed) as u32;
+        if entry != taker.entry {
+            takers::take_back(queue, entry, taking);
+        }
+    }
+    // Between the two stores the attempt is at nothing.
+    pending.store(0, Ordering::Relaxed);
+    last.store(u64::from(taker.entry), Ordering::Relaxed);
+    pending.store(taking, Ordering::Release);
+    stored("queue: pending");
+    taker.take(taking);
+}
+
+/// The item of `next` has been taken, or is no more: moves the end on.
+#[inline]
+pub(super) fn move_on(queue: &Handle, core: &Core, count: u32, next: &Next, bytes: u64) {
+    let spot = Spot {
+        at: next.record.next,
+        number: next.spot.number.wrapping_add(1),
+        bytes: next.spot.bytes.wrapping_add(bytes),
+        ..next.spot
+    };
+    core.get.prepare(count.wrapping_add(1), spot);
+    commit(&core.get, count);
+    if next.before != spot.ring && next.before != 0 {
+        let _ = queue.heap().free_annex(queue.place(), next.before);
+    }
+}
+
+#[inline]
+fn take<R>(
+    queue: &Handle,
+    core: &Core,
+    taker: &Taker,
+    count: u32,
+    copy: &mut impl FnMut(&Record) -> R,
+) -> Result<Option<Taken<R>>> {
+    let Some(next) = find(queue, core, count)? else {
+        return Ok(None);
+    };
+    match next.record.sort {
+        Sort::Inline => {
+            attempt(queue, core, taker, next.spot.number);
+            let value = copy(&next.record);
+            move_on(queue, core, count, &next, 0);
+            Ok(Some(Taken::Inline(value)))
+        }
+        Sort::Block => {
+            let named = Named::of(next.record.words()?);
+            if named.number != next.spot.number || !named.is_there(queue.heap(), queue.place().id) {
+                // Taken by one that was killed before it could say so: its `taking` says so still.
+                move_on(queue, core, count, &next, named.bytes);
+                return Ok(None);
+            }
+            attempt(queue, core, taker, next.spot.number);
+            let long = named.take(queue.heap());
+            stored("queue: block taken");
+            move_on(queue, core, count, &next, named.bytes);
+            long.map(|long| Some(Taken::Block(long)))
+        }
+        Sort::Pad | Sort::Link => Err(broken("a record that has no place in a queue")),
+    }
+}
+
+/// What is needed of the lock in other files.
+pub(super) fn locked<'q>(
+    queue: &'q Handle,
+    deadline: Option<Option<Instant>>,
+) -> Option<(Locked<'q>, u32)> {
+    let core: &Core = queue.body();
+    let locked = lock(&core.get, queue.heap(), deadline)?;
+    let count = core.get.count.load(Ordering::Relaxed);
+    Some((locked, count))
+}

@@ -1,0 +1,247 @@
+//! Queues and pipes while their users are killed and stopped at random: each item once, or lost with a dead process that is named.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use mp::{Child, Failure, Process, Queue, Receiver, Sender};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Who put it, which of its items it is, and something to carry.
+type Item = (u64, u64, Vec<u8>);
+
+fn load(number: u64) -> Vec<u8> {
+    let size = [0, 10, 100, 6000][number as usize % 4];
+    vec![number as u8; size]
+}
+
+#[mp::task]
+fn put_for_ever(to: &Queue<Item>, me: u64) -> Result<(), Failure> {
+    for number in 0.. {
+        to.put((me, number, load(number)))?;
+    }
+    Ok(())
+}
+
+#[mp::task]
+fn get_for_ever(from: &Queue<Item>, notes: Sender<(u64, u64)>) -> Result<(), Failure> {
+    while let Ok((who, number, bytes)) = from.get() {
+        if bytes != load(number) {
+            return Err(Failure::new("an item was torn"));
+        }
+        notes.send((who, number))?;
+    }
+    Ok(())
+}
+
+/// Small random numbers.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % end
+    }
+}
+
+struct Account {
+    /// How often each item of each putter was got.
+    got: BTreeMap<u64, BTreeMap<u64, u32>>,
+    notes: Receiver<(u64, u64)>,
+}
+
+impl Account {
+    fn note(&mut self, who: u64, number: u64) {
+        *self.got.entry(who).or_default().entry(number).or_default() += 1;
+    }
+
+    fn read(&mut self) -> mp::Result<()> {
+        while let Ok(Some((who, number))) = self.notes.try_recv() {
+            self.note(who, number);
+        }
+        Ok(())
+    }
+}
+
+#[mp::test(timeout = "400s")]
+fn killed_at_random() -> mp::Result<()> {
+    let kills: u64 = std::env::var("MP_QUEUE_KILLS").map_or(120, |text| text.parse().unwrap());
+    let queue = Queue::bounded(64)?;
+    let (to, notes) = mp::pipe()?;
+    let mut account = Account {
+        got: BTreeMap::new(),
+        notes,
+    };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut putters: Vec<Child<()>> = Vec::new();
+    let mut getters: Vec<Child<()>> = Vec::new();
+    let mut next = 0;
+    let mut dead_getters = 0;
+    let mut graves = Vec::new();
+    for _ in 0..kills {
+        while putters.len() < 3 {
+            putters.push(Process::new(put_for_ever, (&queue, next)).start()?);
+            next += 1;
+        }
+        while getters.len() < 3 {
+            getters.push(Process::new(get_for_ever, (&queue, to.clone())).start()?);
+        }
+        let until = Instant::now() + Duration::from_micros(random.below(12_000));
+        while Instant::now() < until {
+            account.read()?;
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let which = random.below(3) as usize;
+        let victim = if random.below(2) == 0 {
+            putters.remove(which)
+        } else {
+            dead_getters += 1;
+            getters.remove(which)
+        };
+        victim.kill()?;
+        graves.push(victim);
+        if graves.len() > 8 {
+            // Some are found dead before they are buried, some after.
+            assert!(graves.remove(0).join().unwrap_err().is_death());
+        }
+    }
+    for child in putters {
+        child.kill()?;
+        graves.push(child);
+    }
+    queue.close();
+    drop(to);
+    // What is left is taken by those who are left; then their notes are at their end.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while let Some((who, number)) = match account.notes.recv_timeout(Duration::from_secs(60)) {
+        Ok(note) => note,
+        Err(error) if error.is_closed() => None,
+        Err(error) => return Err(error),
+    } {
+        account.note(who, number);
+        assert!(Instant::now() < deadline);
+    }
+    for child in getters {
+        child.join()?;
+    }
+    for child in graves {
+        assert!(child.join().unwrap_err().is_death());
+    }
+    assert!(queue.is_empty());
+    let lost = queue.lost();
+    println!(
+        "{next} putters, {dead_getters} killed getters, {} lost",
+        lost.len()
+    );
+    assert!(lost.len() as u64 <= dead_getters && lost.iter().all(|lost| lost.pid() != 0));
+    // Each item at most once, and of each putter all up to its last, except the holes: no more than are named.
+    let (mut items, mut holes) = (0, 0);
+    for (who, numbers) in &account.got {
+        assert!(numbers.values().all(|times| *times == 1), "putter {who}");
+        let last = numbers.keys().next_back().copied().unwrap_or(0);
+        items += numbers.len();
+        holes += last as usize + 1 - numbers.len();
+    }
+    assert!(holes <= lost.len(), "{holes} holes, {lost:?}");
+    assert!(items > 1000, "{items}");
+    Ok(())
+}
+
+#[mp::task]
+fn drain(from: &Queue<u64>) -> Result<u64, Failure> {
+    let mut sum = 0;
+    while let Ok(item) = from.get() {
+        sum += item;
+    }
+    Ok(sum)
+}
+
+fn signal(child: u32, signal: Signal) {
+    kill(Pid::from_raw(child as i32), signal).unwrap();
+}
+
+/// A getter that is stopped anywhere, also with the lock in its hand: calls with a time-out end in time, and all goes on
+/// when it does.
+#[mp::test(timeout = "100s")]
+fn a_stopped_getter() -> mp::Result<()> {
+    let queue = Queue::bounded(100)?;
+    let child = Process::new(drain, &queue).start()?;
+    let (mut put, mut sum) = (0, 0);
+    for _ in 0..40 {
+        let until = Instant::now() + Duration::from_millis(2);
+        while Instant::now() < until {
+            if queue.put_timeout(put, Duration::from_millis(1)).is_ok() {
+                sum += put;
+                put += 1;
+            }
+        }
+        signal(child.pid(), Signal::SIGSTOP);
+        let full = loop {
+            match queue.put_timeout(put, Duration::from_millis(3)) {
+                Ok(()) => {
+                    sum += put;
+                    put += 1;
+                }
+                Err(refused) => break refused,
+            }
+        };
+        assert!(full.is_full());
+        let taken = queue.get_timeout(Duration::from_millis(3))?;
+        sum -= taken.unwrap_or(0);
+        signal(child.pid(), Signal::SIGCONT);
+    }
+    queue.close();
+    assert_eq!(child.join()?, sum);
+    Ok(())
+}
+
+#[mp::task]
+fn receive_all(from: Receiver<u64>) -> Result<u64, Failure> {
+    from.iter().try_fold(0, |sum, item| Ok(sum + item?))
+}
+
+#[mp::test(timeout = "100s")]
+fn a_stopped_receiver() -> mp::Result<()> {
+    let (to, from) = mp::pipe()?;
+    let child = Process::new(receive_all, from).start()?;
+    let (mut sent, mut sum) = (0, 0);
+    for round in 0..10 {
+        signal(child.pid(), Signal::SIGSTOP);
+        while to.send_timeout(sent, Duration::from_millis(5)).is_ok() {
+            sum += sent;
+            sent += 1;
+        }
+        signal(child.pid(), Signal::SIGCONT);
+        to.send(sent)?;
+        sum += sent;
+        sent += 1;
+        assert!(round > 0 || sent > 1000);
+    }
+    drop(to);
+    assert_eq!(child.join()?, sum);
+    Ok(())
+}
+
+/// Killed while it is stopped, perhaps before it has begun, and while others wait for what it holds.
+#[mp::test(timeout = "60s")]
+fn stopped_and_then_killed() -> mp::Result<()> {
+    for _ in 0..20 {
+        let queue = Queue::bounded(4)?;
+        let child = Process::new(drain, &queue).start()?;
+        std::thread::scope(|scope| {
+            let putter = scope.spawn(|| (0..).map(|item| queue.put(item)).find(|put| put.is_err()));
+            std::thread::sleep(Duration::from_millis(3));
+            signal(child.pid(), Signal::SIGSTOP);
+            std::thread::sleep(Duration::from_millis(1));
+            child.kill().unwrap();
+            // Nobody is left to take: the putter is told.
+            let refused = putter.join().unwrap().expect("it ends").unwrap_err();
+            assert!(refused.error().is_closed(), "{refused}");
+        });
+        assert_eq!(queue.len(), 4);
+        drop(child);
+    }
+    Ok(())
+}

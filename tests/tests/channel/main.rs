@@ -1,0 +1,9 @@
+//! Pipes, queues, and waiting for several of them: CPython's `_TestConnection`, `_TestPoll`, `_TestQueue`, `TestSimpleQueue`
+//! and `TestWait` as behaviour, then what those cannot do: kills, stops, many of everything.
+
+mod futures;
+mod joinable;
+mod kills;
+mod pipe;
+mod queue;
+mod wait;
