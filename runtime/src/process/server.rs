@@ -55,7 +55,9 @@ fn lock() -> MutexGuard<'static, Option<Here>> {
 /// call counts. Each process sets it for its own children.
 ///
 /// Everything else that the task does counts in children, too: open files are theirs, a changed directory is not. It must leave no
-/// thread behind, because a copy has one thread only; so it may use threads and join them, but no [`Pool`](crate::Pool).
+/// thread behind, because a copy has one thread only; so it may use threads and join them, but no [`Pool`](crate::Pool). Handles of
+/// shared objects it may keep for the children, and they are then each child's own; what it has locked or taken itself (guards,
+/// permits, pieces of an array, items of a queue) it gives back before it returns.
 ///
 /// # Errors
 /// The arguments cannot be encoded (`is_encode`), or the session cannot be opened. What goes wrong in the task (its own error, a
