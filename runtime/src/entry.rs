@@ -7,23 +7,25 @@
 //! must hold a launch record, and the table of tasks must have the same fingerprint.
 
 use std::ffi::{CString, c_char, c_int};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
+use crate::codec::{BlockStore, Writer};
 use crate::error::{Error, Failure, Kind, Result};
 use crate::heap::{self, SlotId};
 use crate::pool;
-use crate::process::family;
-use crate::process::record::{Duty, Record};
+use crate::process::record::{Duty, Launch, NO_TASK, Record};
+use crate::process::{family, forget_all};
 use crate::session::{self, Door, Parent, Role, Session, VARIABLE};
-use crate::sys::{lifeline, program, signal};
+use crate::spawn;
+use crate::sys::{lifeline, memory, program, signal};
 use crate::task::{self, Batch, MainReturn, Report, Stop};
 
 /// A worker's core file is no larger than this; the heap is never in it.
@@ -144,22 +146,154 @@ fn refuse(error: &Error) -> ! {
 }
 
 static RECORD: OnceLock<(Record, &heap::Heap)> = OnceLock::new();
+/// Instead of it, in a copy that a fork server made of itself.
+static RECORD_AGAIN: OnceLock<(Record, &heap::Heap)> = OnceLock::new();
+/// The descriptor of the lifeline, armed.
+static LIFELINE: AtomicI32 = AtomicI32::new(-1);
+
+fn own_record() -> Option<&'static (Record, &'static heap::Heap)> {
+    RECORD_AGAIN.get().or_else(|| RECORD.get())
+}
 
 /// Everything a child does, from its first instruction to its last.
 fn be_child(order: &Order, early: bool) -> ! {
-    let (session, record) = match enter(order, early) {
-        Ok(entered) => entered,
-        Err(error) => refuse(&error),
-    };
-    let code = match record.launch() {
-        Ok(launch) => match launch.duty {
-            Duty::Task => run_task(session, record, launch.task),
-            Duty::Pool(mailbox) => pool::serve(session, record, mailbox),
-        },
+    let code = match enter(order, early).and_then(|(session, record)| {
+        let launch = record.launch()?;
+        match launch.duty {
+            Duty::ForkServer(desk) => serve(session, record, &launch, desk),
+            _ => Ok(do_duty(session, record, &launch)),
+        }
+    }) {
+        Ok(code) => code,
         Err(error) => refuse(&error),
     };
     leave();
     std::process::exit(code);
+}
+
+/// What a child was started for; gives its exit code.
+fn do_duty(session: &'static Session, record: Record, launch: &Launch) -> i32 {
+    match launch.duty {
+        Duty::Task => run_task(session, record, launch.task),
+        Duty::Pool(mailbox) => pool::serve(session, record, mailbox),
+        // What a fork server makes is never another.
+        Duty::ForkServer(_) => 70,
+    }
+}
+
+/// A fork server: preloads, serves, and goes on in each copy of itself as what that was made for.
+fn serve(session: &'static Session, record: Record, launch: &Launch, desk: u64) -> Result<i32> {
+    let server = spawn::Server::open(session.heap, desk)?;
+    if launch.task != NO_TASK
+        && let Some(code) = preload(session, record, launch.task)
+    {
+        return Ok(code);
+    }
+    // SAFETY: it was made sure that there is no other thread, and this one holds no lock here.
+    let begun = unsafe { server.serve() }?;
+    let (session, record, launch) = become_child(session, &begun)?;
+    Ok(do_duty(session, record, &launch))
+}
+
+/// Runs what is to be preloaded; gives the exit code where that is the end.
+fn preload(session: &'static Session, record: Record, task: u32) -> Option<i32> {
+    let heap = session.heap;
+    let mut store = BlockStore::new(heap);
+    let mut out = Writer::new(&mut store);
+    let report = match run_once(heap, record, task, &mut out) {
+        // The copies are to begin with nothing of it but memory.
+        Ok(()) => {
+            leave();
+            lone_thread().err()
+        }
+        Err(report) => Some(report),
+    }?;
+    if let Err(error) = record.publish_report(heap, &report.to_bytes()) {
+        eprintln!("mp: a fork server cannot tell why it ends: {error}");
+    }
+    Some(match report {
+        Report::Panic { .. } => 101,
+        _ => 1,
+    })
+}
+
+/// How long threads that have been joined may take to vanish.
+const VANISH: Duration = Duration::from_secs(1);
+
+/// Makes sure that this is the only thread: a copy would be without the others, and with the locks that they held.
+fn lone_thread() -> std::result::Result<(), Report> {
+    let deadline = Instant::now() + VANISH;
+    loop {
+        let names = match program::thread_names() {
+            Ok(names) if names.len() == 1 => return Ok(()),
+            Ok(names) => names,
+            Err(cause) => vec![format!("cannot count the threads: {cause}")],
+        };
+        if Instant::now() >= deadline {
+            return Err(Report::Failure(Failure::new(format!(
+                "what was preloaded has left threads behind in the fork server, which may have one only: {}; \
+                 join them before the task returns",
+                names.join(", ")
+            ))));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// In a copy that a fork server made of itself: it becomes the child that its parent wants. Everything that `enter` does and that
+/// is not in the copy already.
+fn become_child(
+    server: &'static Session,
+    begun: &spawn::Begun,
+) -> Result<(&'static Session, Record, Launch)> {
+    let heap = server.heap;
+    let (index, generation) = (begun.slot.index, begun.slot.generation);
+    memory::mark_process()
+        .map_err(|cause| Error::system("cannot make the mark that tells forks apart", cause))?;
+    // SAFETY: nobody else here uses the server's line.
+    let armed = unsafe { lifeline::arm_in_copy(LIFELINE.load(Ordering::Relaxed)) };
+    let armed = armed.map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
+    LIFELINE.store(armed.into_raw_fd(), Ordering::Relaxed);
+    let settled = (|| {
+        heap.settle_again(begun.slot, &begun.inherited)?;
+        let slot = heap.processes().slot(begun.slot)?;
+        // As in `enter`.
+        let pid = std::process::id();
+        let entered = slot
+            .pid
+            .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed);
+        if entered.is_err_and(|found| found != pid) {
+            program::exit_now(1);
+        }
+        heap.processes().link_liveness(begun.slot)?;
+        forget_all();
+        let record = Record::of(heap, begun.slot)?;
+        let _ = RECORD_AGAIN.set((record, heap));
+        let launch = record.launch()?;
+        let parent = parent_of(heap, begun.slot)?;
+        if let Some(environment) = &begun.environment {
+            program::set_environment(environment);
+        }
+        let identity = launch.identity.clone();
+        let role = role_of(&launch);
+        let session = session::join(role, heap, identity, launch.daemon, parent);
+        Ok((session, record, launch))
+    })();
+    let me = SlotId { index, generation };
+    if !spawn::may_run(heap, me) {
+        // Its parent has no use for it; nothing of the user's has run.
+        program::exit_now(0);
+    }
+    signal::open_mask();
+    settled
+}
+
+fn role_of(launch: &Launch) -> Role {
+    match launch.duty {
+        Duty::Task => Role::Child,
+        Duty::Pool(_) => Role::Worker,
+        Duty::ForkServer(_) => Role::ForkServer,
+    }
 }
 
 /// Joins the session the parent opened.
@@ -195,7 +329,7 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     let armed =
         lifeline::arm(lifeline).map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
     // Open as long as the process: its close would disarm it.
-    std::mem::forget(armed);
+    LIFELINE.store(armed.into_raw_fd(), Ordering::Relaxed);
     program::fill_standard_descriptors()
         .map_err(|cause| Error::system("cannot open /dev/null for a closed stream", cause))?;
     let record = Record::of(heap, order.slot)?;
@@ -210,11 +344,7 @@ fn enter(order: &Order, early: bool) -> Result<(&'static Session, Record)> {
     }
     heap.processes().link_liveness(order.slot)?;
     let parent = parent_of(heap, order.slot)?;
-    let role = if launch.duty == Duty::Task {
-        Role::Child
-    } else {
-        Role::Worker
-    };
+    let role = role_of(&launch);
     if let Some(name) = std::env::args_os().next() {
         let base = name
             .as_bytes()
@@ -254,7 +384,7 @@ fn parent_of(heap: &'static heap::Heap, slot: SlotId) -> Result<Parent> {
 }
 
 fn note_overflow() {
-    if let Some((record, _)) = RECORD.get() {
+    if let Some((record, _)) = own_record() {
         record.note_overflow();
     }
 }
@@ -265,7 +395,7 @@ fn note_panic(report: &Report) {
     {
         return;
     }
-    if let Some((record, heap)) = RECORD.get() {
+    if let Some((record, heap)) = own_record() {
         record.publish_panic(heap, &report.to_bytes());
     }
 }
@@ -275,64 +405,55 @@ const AFTER_A_PANIC: [&str; 2] = [
     "panic in a function that cannot unwind",
 ];
 
+/// Runs a task on the arguments of the record; user code runs here.
+fn run_once(
+    heap: &'static heap::Heap,
+    record: Record,
+    index: u32,
+    out: &mut Writer<'_>,
+) -> std::result::Result<(), Report> {
+    let failed = |error: Error| Report::Failure(Failure::new(error.to_string()));
+    let missing = || failed(Error::new(Kind::Protocol, "no task has this number"));
+    let table = task::table().map_err(failed)?;
+    let entry = table.get(index).ok_or_else(missing)?;
+    let progress = AtomicU64::new(0);
+    let mut batch = Batch {
+        args: record.args(heap).map_err(failed)?,
+        framed: false,
+        out_framed: false,
+        from: 0,
+        to: 1,
+        progress: &progress,
+        out,
+    };
+    match entry.run(&mut batch) {
+        Stop::Done => Ok(()),
+        Stop::Item { report, .. } => Err(report),
+    }
+}
+
 /// Runs the one task of a child; gives its exit code.
 fn run_task(session: &'static Session, record: Record, index: u32) -> i32 {
-    let ran = (|| -> Result<i32> {
-        let entry = task::table()?
-            .get(index)
-            .ok_or_else(|| Error::new(Kind::Protocol, "no task has this number"))?;
-        let args = record.args(session.heap)?;
-        let progress = AtomicU64::new(0);
-        let mut stop = Stop::Done;
-        record
-            .publish_value(session.heap, |out| {
-                let mut batch = Batch {
-                    args,
-                    framed: false,
-                    out_framed: false,
-                    from: 0,
-                    to: 1,
-                    progress: &progress,
-                    out,
-                };
-                stop = entry.run(&mut batch);
-                match stop {
-                    Stop::Done => Ok(()),
-                    Stop::Item { .. } => Err(Error::new(Kind::Task, "the task has failed")),
-                }
-            })
-            .or_else(|error| {
-                if matches!(stop, Stop::Item { .. }) {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            })?;
-        Ok(match stop {
-            Stop::Done => 0,
-            Stop::Item { report, .. } => {
-                let code = if matches!(report, Report::Panic { .. }) {
-                    101
-                } else {
-                    1
-                };
-                record.publish_report(session.heap, &report.to_bytes())?;
-                code
-            }
+    let heap = session.heap;
+    let mut report = None;
+    let published = record.publish_value(heap, |out| {
+        run_once(heap, record, index, out).map_err(|why| {
+            report = Some(why);
+            Error::new(Kind::Task, "the task has failed")
         })
-    })();
-    match ran {
-        Ok(code) => code,
-        Err(error) => {
-            let report = Report::Failure(Failure::new(error.to_string()));
-            if record
-                .publish_report(session.heap, &report.to_bytes())
-                .is_err()
-            {
-                eprintln!("mp: a child process cannot tell its outcome: {error}");
-            }
-            1
-        }
+    });
+    let report = match (report, published) {
+        (Some(report), _) => report,
+        (None, Ok(())) => return 0,
+        (None, Err(error)) => Report::Failure(Failure::new(error.to_string())),
+    };
+    if let Err(error) = record.publish_report(heap, &report.to_bytes()) {
+        eprintln!("mp: a child process cannot tell its outcome: {error}");
+    }
+    if matches!(report, Report::Panic { .. }) {
+        101
+    } else {
+        1
     }
 }
 

@@ -38,13 +38,13 @@ pub use pool::{
 };
 pub use process::{
     ActiveChild, Child, CurrentProcess, ParentProcess, Process, Stdio, active_children, cpu_count,
-    current_process, parent_process,
+    current_process, parent_process, set_forkserver_preload,
 };
 pub use shared::{
     Array, ArrayGuard, Atomic, AtomicBits, AtomicNumber, AtomicValue, Buffer, Chunk, RawArray,
     RawValue, Value, ValueGuard,
 };
-pub use spawn::StartMethod;
+pub use spawn::{StartMethod, get_start_method, set_start_method};
 pub use sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, LockResult, Permit,
     Poisoned, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,

@@ -37,6 +37,8 @@ pub(crate) enum Role {
     Root,
     Child,
     Worker,
+    /// It forks the children of its parent, and runs no task but what it preloads.
+    ForkServer,
 }
 
 /// A process's name in the family: its own, and the numbers of its line of descent (`1:2`).
@@ -64,6 +66,12 @@ pub(crate) struct Parent {
 }
 
 static SESSION: OnceLock<Session> = OnceLock::new();
+/// Instead of it, in a child that a fork server made: what is in the first is the server's.
+static AGAIN: OnceLock<Session> = OnceLock::new();
+
+fn joined() -> Option<&'static Session> {
+    AGAIN.get().or_else(|| SESSION.get())
+}
 static DOOR: AtomicU8 = AtomicU8::new(0);
 
 /// Told by `mp::main!` before anything else: the children of this program may enter there.
@@ -81,7 +89,7 @@ pub(crate) fn door() -> Door {
 
 /// The session, opened as a root if it is not yet. Refused in a copy of the process made by the user's own `fork`.
 pub(crate) fn current() -> Result<&'static Session, Error> {
-    if let Some(session) = SESSION.get() {
+    if let Some(session) = joined() {
         if memory::forked() {
             return Err(forked());
         }
@@ -92,7 +100,7 @@ pub(crate) fn current() -> Result<&'static Session, Error> {
 
 /// The session if there is one and it may be used.
 pub(crate) fn get() -> Option<&'static Session> {
-    SESSION.get().filter(|_| !memory::forked())
+    joined().filter(|_| !memory::forked())
 }
 
 /// The error of every call in a copy of the process that the program made by its own `fork`.
@@ -110,7 +118,7 @@ fn open_root() -> Result<&'static Session, Error> {
     let _one = OPENING
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if let Some(session) = SESSION.get() {
+    if let Some(session) = joined() {
         return Ok(session);
     }
     if std::env::var_os(VARIABLE).is_some() {
@@ -153,7 +161,8 @@ fn open_root() -> Result<&'static Session, Error> {
     Ok(SESSION.get_or_init(|| Session::new(Role::Root, heap, identity, false, None)))
 }
 
-/// Joins the session of the parent; called by the entry of a child, once.
+/// Joins the session of the parent; called by the entry of a child, once, and again in the copy that a fork server makes of
+/// itself.
 pub(crate) fn join(
     role: Role,
     heap: &'static Heap,
@@ -161,7 +170,12 @@ pub(crate) fn join(
     daemon: bool,
     parent: Parent,
 ) -> &'static Session {
-    SESSION.get_or_init(|| Session::new(role, heap, identity, daemon, Some(parent)))
+    let place = match SESSION.get() {
+        None => &SESSION,
+        // A copy of the fork server, which becomes what it was made for.
+        Some(_) => &AGAIN,
+    };
+    place.get_or_init(|| Session::new(role, heap, identity, daemon, Some(parent)))
 }
 
 impl Session {
@@ -181,6 +195,11 @@ impl Session {
             lifeline: OnceLock::new(),
             children: AtomicU32::new(0),
         }
+    }
+
+    /// Whether it is still that of this process, which may have been copied from its fork server.
+    pub(crate) fn is_current(&self) -> bool {
+        get().is_some_and(|session| std::ptr::eq(session, self))
     }
 
     /// The pipe by which this process's children know that it lives; made with the first child.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::error::Error;
-use crate::process::{family, graves, watch};
+use crate::process::{family, graves, server, watch};
 use crate::session;
 use crate::spawn::{self, Settings};
 use crate::sys::child::{self, Exit};
@@ -390,6 +390,7 @@ fn judge(lifeline: OwnedFd, name: &str) -> Result<(), String> {
             names.join(", ")
         ));
     }
+    server::end(session);
     let children = own_children();
     if !children.is_empty() {
         return Err(format!(

@@ -5,23 +5,42 @@ use crate::limits::program;
 
 pub(crate) fn one(scale: Scale) -> Vec<Case> {
     let count = scale.of(200).to_string();
-    vec![Case::new(
-        "mp",
-        "Process::new(echo, 7).start(), join",
-        move || program(&["mp", &count]),
-    )]
+    let of = move |what: &'static str| {
+        let count = count.clone();
+        move || program(&[what, &count])
+    };
+    vec![
+        Case::new("mp", "Process::new(echo, 7).start(), join", of("mp")),
+        Case::new("mp", "the same, forkserver", of("forkserver")),
+    ]
 }
 
 pub(crate) fn many(scale: Scale) -> Vec<Case> {
     let count = scale.of(5).to_string();
-    let run = move || Ok(program(&["mp", &count, "100"])? * 100.0 / 1000.0);
-    vec![Case::new("mp", "100 × start, 100 × join", run)]
+    let of = move |what: &'static str| {
+        let count = count.clone();
+        move || Ok(program(&[what, &count, "100"])? * 100.0 / 1000.0)
+    };
+    vec![
+        Case::new("mp", "100 × start, 100 × join", of("mp")),
+        Case::new("mp", "the same, forkserver", of("forkserver")),
+    ]
 }
 
 pub(crate) fn pool(scale: Scale) -> Vec<Case> {
     let count = scale.of(100).to_string();
-    let run = move || Ok(program(&["pool", &count])? / 1000.0);
-    vec![Case::new("mp", "Pool of 2, apply, close, join", run)]
+    let of = move |what: &'static str| {
+        let count = count.clone();
+        move || Ok(program(&[what, &count])? / 1000.0)
+    };
+    vec![
+        Case::new("mp", "Pool of 2, apply, close, join", of("pool")),
+        Case::new(
+            "mp",
+            "the same, forkserver (which is there already)",
+            of("forkserver-pool"),
+        ),
+    ]
 }
 
 pub(crate) fn idle() -> Vec<Case> {

@@ -64,16 +64,30 @@ fn measure() -> Outcome<f64> {
             count,
             at_once,
             || Ok(mp::Process::new(echo, 7).start()?),
-            |child| {
-                (child.join()? == 7)
-                    .then_some(())
-                    .ok_or_else(|| "the wrong value".into())
-            },
+            seven,
         ),
-        Some("pool") => timed(
+        Some("forkserver") => timed(
+            count,
+            at_once,
+            || {
+                let process = mp::Process::new(echo, 7);
+                Ok(process.start_method(mp::StartMethod::ForkServer).start()?)
+            },
+            seven,
+        ),
+        Some(what @ ("pool" | "forkserver-pool")) => timed(
             count,
             1,
-            || Ok(mp::Pool::builder().workers(2).build()?),
+            || {
+                let method = match what {
+                    "pool" => mp::StartMethod::Spawn,
+                    _ => mp::StartMethod::ForkServer,
+                };
+                Ok(mp::Pool::builder()
+                    .workers(2)
+                    .start_method(method)
+                    .build()?)
+            },
             |pool| {
                 pool.apply(echo, 7)?;
                 pool.close();
@@ -82,7 +96,15 @@ fn measure() -> Outcome<f64> {
         ),
         Some("pss") => idle("Pss:", count),
         Some("dirty") => idle("Private_Dirty:", count),
-        _ => Err("tiny, self, fork, mp, pool, pss or dirty?".into()),
+        _ => Err("tiny, self, fork, mp, forkserver, pool, forkserver-pool, pss or dirty?".into()),
+    }
+}
+
+fn seven(child: mp::Child<u64>) -> Outcome {
+    if child.join()? == 7 {
+        Ok(())
+    } else {
+        Err("the wrong value".into())
     }
 }
 

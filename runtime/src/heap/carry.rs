@@ -67,7 +67,7 @@ impl Heap {
         let tail = Tail::of(self, block, size)?;
         if !managed {
             tail.write(kind);
-            self.allocator.manage(block, self.me)?;
+            self.allocator.manage(block, self.me())?;
             stored("carries");
         } else if tail.kind() != kind {
             return Err(Error::new(Kind::Protocol, "the block is no such message"));

@@ -70,6 +70,20 @@ impl Registry {
         lent.remove(&block).unwrap_or_default()
     }
 
+    /// Holds all that is held here in the name of another process too; gives the entries of those holds.
+    pub(super) fn hold_for(
+        &self,
+        heap: &Heap,
+        other: SlotId,
+    ) -> Result<Vec<(Arc<Held>, u32)>, Error> {
+        let all: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
+        let hold = |held: Arc<Held>| {
+            let entry = Object::with_id(heap, held.place)?.hold(object::process_entry(other))?;
+            Ok((held, entry))
+        };
+        all.into_iter().map(hold).collect()
+    }
+
     /// An id that no other object of the session has.
     fn new_id(&self, me: SlotId) -> u64 {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +97,7 @@ pub struct Held {
     place: Place,
     kind: u32,
     mark: u64,
-    entry: u32,
+    entry: AtomicU32,
     base: NonNull<u8>,
     bytes: usize,
 }
@@ -118,7 +132,7 @@ impl Held {
             place: object.place(),
             kind: object.kind(),
             mark: object.mark(),
-            entry,
+            entry: AtomicU32::new(entry),
             base,
             bytes,
         });
@@ -197,6 +211,11 @@ impl Held {
         Ok(unsafe { base.add(from as usize) })
     }
 
+    /// This process has become another, whose hold is in another entry.
+    pub(super) fn set_entry(&self, entry: u32) {
+        self.entry.store(entry, Ordering::Relaxed);
+    }
+
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -220,7 +239,8 @@ impl Drop for Held {
             }
         }
         if let Ok(object) = Object::with_id(self.heap, self.place) {
-            object.let_go(self.entry, object::process_entry(self.heap.me()));
+            let entry = self.entry.load(Ordering::Relaxed);
+            object.let_go(entry, object::process_entry(self.heap.me()));
             let mut undertaker = Undertaker::new(self.heap);
             undertaker.consider(self.place);
             undertaker.run();

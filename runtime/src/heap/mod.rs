@@ -19,6 +19,7 @@ mod object;
 mod process_table;
 mod roll;
 mod segment;
+mod settled;
 mod small;
 mod tail;
 #[cfg(test)]
@@ -45,6 +46,7 @@ use crate::error::{Error, Kind};
 use crate::sys::memory;
 use alloc::Allocator;
 use segment::{Config, Segment};
+use settled::Settled;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -119,12 +121,21 @@ pub(crate) struct Stats {
 /// The heap of this process's session.
 pub(crate) struct Heap {
     segment: &'static Segment,
-    me: SlotId,
-    pid: u32,
-    allocator: Allocator,
+    who: Settled<Who>,
+    allocator: Settled<Allocator>,
     processes: ProcessTable,
     objects: handle::Registry,
 }
+
+/// Which process this is.
+struct Who {
+    me: SlotId,
+    pid: u32,
+}
+
+/// What a fork server holds in the name of a child that it is about to make; see [`Heap::hold_for`].
+#[derive(Default)]
+pub(crate) struct Inherited(Vec<(std::sync::Arc<Held>, u32)>);
 
 static HEAP: OnceLock<&'static Heap> = OnceLock::new();
 
@@ -209,9 +220,11 @@ impl Heap {
         let allocator = Allocator::new(segment, me);
         Box::leak(Box::new(Heap {
             segment,
-            me,
-            pid: std::process::id(),
-            allocator,
+            who: Settled::new(Who {
+                me,
+                pid: std::process::id(),
+            }),
+            allocator: Settled::new(allocator),
             processes,
             objects: handle::Registry::default(),
         }))
@@ -224,12 +237,12 @@ impl Heap {
 
     /// The slot of this process.
     pub(crate) fn me(&self) -> SlotId {
-        self.me
+        self.who.me
     }
 
     /// The process id of this process, without asking the kernel.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid
+        self.who.pid
     }
 
     /// A block of at least `bytes` bytes that this process owns, aligned to 64 bytes (to 64 KiB from 64 KiB on, or
@@ -285,7 +298,7 @@ impl Heap {
     /// Frees all blocks of a process that is wholly gone, gives back what it held, and finishes what it was about when it
     /// died.
     pub(crate) fn adopt(&self, dead: SlotId) {
-        if dead == self.me || dead == ROOT {
+        if dead == self.me() || dead == ROOT {
             return;
         }
         let objects = self.segment.session_word(OBJECTS_WORD);
@@ -313,6 +326,27 @@ impl Heap {
     /// Counts everything, by walking the whole heap.
     pub(crate) fn stats(&self) -> Stats {
         self.allocator.stats()
+    }
+
+    /// Takes holds of all objects that this process holds, in the name of a child that it is about to fork: so there is no
+    /// moment in which the child has handles and no holds. Where no child comes of it, whoever reserved its slot adopts it.
+    pub(crate) fn hold_for(&self, child: SlotId) -> Result<Inherited, Error> {
+        self.objects.hold_for(self, child).map(Inherited)
+    }
+
+    /// In a child that this process's image was forked to: it has this slot from here on, and what was held for it.
+    pub(crate) fn settle_again(&self, me: SlotId, inherited: &Inherited) -> Result<(), Error> {
+        self.processes.slot(me)?;
+        let pid = std::process::id();
+        let fresh = Allocator::new(self.segment, me);
+        if !self.allocator.replace(fresh) || !self.who.replace(Who { me, pid }) {
+            let text = "this process has had two places in its session already";
+            return Err(Error::new(Kind::Protocol, text));
+        }
+        for (held, entry) in &inherited.0 {
+            held.set_entry(*entry);
+        }
+        Ok(())
     }
 
     /// The table of the session's processes.

@@ -94,7 +94,7 @@ pub(super) struct Segment {
     idle_cap: i64,
     nonce: u64,
     limit: u64,
-    /// One bit per granule whose pages this process has entered in its page tables by `warm`.
+    /// One bit per granule whose pages this process has entered in its page tables by `warm` (which no copy of it inherits).
     mapped: OnceLock<Option<NonNull<AtomicU64>>>,
 }
 

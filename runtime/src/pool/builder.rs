@@ -16,7 +16,7 @@ use super::{Inner, Pool, call};
 use crate::error::{Error, Kind, Result};
 use crate::process;
 use crate::session::{self, Role};
-use crate::spawn::{Settings, StartMethod};
+use crate::spawn::{Settings, StartMethod, get_start_method};
 use crate::task::{self, Task};
 
 /// How long running items may go on when the last handle of a pool is dropped.
@@ -37,7 +37,7 @@ pub struct PoolBuilder {
     services: Services,
     /// The first mistake among the settings.
     wrong: Option<Error>,
-    method: StartMethod,
+    method: Option<StartMethod>,
 }
 
 impl PoolBuilder {
@@ -88,9 +88,9 @@ impl PoolBuilder {
         self
     }
 
-    /// How the workers are started. There is one method so far, [`StartMethod::Spawn`].
+    /// How the workers are started. Default: what [`get_start_method`](crate::get_start_method) says.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.method = method;
+        self.method = Some(method);
         self
     }
 
@@ -174,7 +174,7 @@ impl PoolBuilder {
         }
         let session = session::current()?;
         task::table()?;
-        let StartMethod::Spawn = self.method;
+        let method = self.method.map_or_else(get_start_method, Ok)?;
         let default = if session.role == Role::Worker {
             1
         } else {
@@ -218,7 +218,7 @@ impl PoolBuilder {
         } else {
             let name = self.name.unwrap_or_else(|| "PoolWorker".into());
             let bounded = self.start_timeout.is_some();
-            let local = Local::new(session, name, settings, self.services, bounded)?;
+            let local = Local::new(session, name, method, settings, self.services, bounded)?;
             let bell = local.bell();
             let mut core = Core::new(session.heap, Box::new(local), policy, workers as u32);
             if let Some(time) = self.start_timeout {

@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::record::{Args, Duty, Launch, Outcome, Record};
-use super::{graves, peak};
+use super::{graves, peak, server};
 use crate::error::{Error, Kind};
 use crate::heap::{Heap, SlotId};
 use crate::session::{self, Identity, Session};
-use crate::spawn::{self, Settings};
+use crate::spawn::{self, Settings, StartMethod};
 use crate::sys::child::{self, Exit};
 use crate::sys::memory;
 use crate::sys::signal::SIGABRT;
@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) record: Record,
     pub(crate) slot: SlotId,
     pub(crate) is_worker: bool,
+    /// It is no child that anybody asked for.
+    is_server: bool,
     pidfd: OwnedFd,
     /// What of its peak may be its parent's.
     floor: u64,
@@ -59,6 +61,15 @@ pub(crate) struct Plan {
     pub(crate) fingerprint: u64,
     pub(crate) identity: Identity,
     pub(crate) daemon: bool,
+    pub(crate) method: StartMethod,
+}
+
+/// A process that has begun.
+pub(super) struct Started {
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    /// What of its peak may be that of whom it was copied from.
+    pub(super) floor: u64,
 }
 
 /// Starts a child. A block of arguments goes over to it only if this succeeds.
@@ -72,7 +83,6 @@ pub(crate) fn start(
     graves::sweep(session.heap);
     let heap = session.heap;
     peak::watch();
-    let floor = child::own_peak();
     graves::announce_children(heap)?;
     let slot = heap.processes().reserve(Some(heap.me()))?;
     let Plan {
@@ -81,6 +91,7 @@ pub(crate) fn start(
         fingerprint,
         identity,
         daemon,
+        method,
     } = plan;
     let launch = Launch {
         duty,
@@ -91,23 +102,41 @@ pub(crate) fn start(
     };
     let started = Record::of(heap, slot).and_then(|record| {
         record.fill(&launch, args)?;
-        let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
+        let started = match method {
+            StartMethod::ForkServer => server::fork(session, slot, settings)?,
+            StartMethod::Spawn => None,
+        };
+        let started = match started {
+            Some(started) => started,
+            None => {
+                let floor = child::own_peak();
+                let (pid, pidfd) = spawn::reexec(session, slot, settings)?;
+                Started { pid, pidfd, floor }
+            }
+        };
         // So that its death can be found out by others before it has come to anything.
         let entry = heap.processes().slot(slot)?;
         let _ = entry
             .pid
-            .compare_exchange(0, pid, Ordering::AcqRel, Ordering::Relaxed);
-        Ok((record, pid, pidfd))
+            .compare_exchange(0, started.pid, Ordering::AcqRel, Ordering::Relaxed);
+        Ok((record, started))
     });
-    let (record, pid, pidfd) = match started {
+    let (record, started) = match started {
         Ok(started) => started,
         Err(error) => {
+            // A fork server may have taken holds for it.
+            heap.adopt(slot);
             let _ = heap.processes().release(slot);
             return Err(error.with_worker(launch.identity.name));
         }
     };
-    // It borrows them in place, and they hold what they carry in its name: both end with it, whenever it is buried.
-    if let Args::Block { offset, .. } = args {
+    let Started { pid, pidfd, floor } = started;
+    let is_server = matches!(duty, Duty::ForkServer(_));
+    // It borrows them in place, and they hold what they carry in its name: both end with it, whenever it is buried. But what is
+    // preloaded stays for the next server.
+    if let Args::Block { offset, .. } = args
+        && !is_server
+    {
         let _ = heap.give(offset, slot);
     }
     let member = Arc::new(Member {
@@ -117,6 +146,7 @@ pub(crate) fn start(
         record,
         slot,
         is_worker: matches!(duty, Duty::Pool(_)),
+        is_server,
         pidfd,
         floor,
         detached: AtomicBool::new(false),
@@ -280,12 +310,12 @@ fn sweep_detached(session: &'static Session) {
     }
 }
 
-/// The children that have not been seen to end; those that have ended are seen now.
+/// The children that have not been seen to end, without the fork server; those that have ended are seen now.
 pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
     sweep_detached(session);
     let all = lock(&MEMBERS).clone();
     all.into_iter()
-        .filter(|member| matches!(member.try_exit(session), Ok(None)))
+        .filter(|member| !member.is_server && matches!(member.try_exit(session), Ok(None)))
         .collect()
 }
 
@@ -308,4 +338,10 @@ pub(crate) fn finish(session: &'static Session) {
         }
         member.bury(session);
     }
+    server::end(session);
+}
+
+/// In a copy of this process that becomes another: these are the original's children.
+pub(super) fn forget() {
+    lock(&MEMBERS).clear();
 }

@@ -79,6 +79,14 @@ pub(crate) fn settle(heap: &'static Heap, deadline: Instant) -> bool {
     }
 }
 
+/// In a copy of this process that becomes another: what is known here is the original's business.
+pub(super) fn forget() {
+    GRAVES
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clear();
+}
+
 fn look_after(graves: &mut Vec<Grave>, heap: &'static Heap) {
     let table = heap.processes();
     loop {

@@ -9,6 +9,7 @@ pub(crate) mod family;
 pub(crate) mod graves;
 mod peak;
 pub(crate) mod record;
+pub(crate) mod server;
 mod stdio;
 pub(crate) mod watch;
 
@@ -23,17 +24,25 @@ use crate::channel::sealed::{Sleep, Source};
 use crate::codec::{BlockStore, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::session::{self, Identity, Session};
-use crate::spawn::{Settings, StartMethod};
+use crate::spawn::{Settings, StartMethod, get_start_method};
 use crate::sys::child::Exit;
 use crate::sys::memory;
 use crate::task::{self, Report, Task};
 use family::{Member, Plan};
 use record::{ARGS_ROOM, Args, Duty, Outcome};
 
+/// In a copy of this process that becomes another: what is known here of children is the original's business.
+pub(crate) fn forget_all() {
+    family::forget();
+    graves::forget();
+    server::forget();
+}
+
 pub use current::{
     ActiveChild, CurrentProcess, ParentProcess, active_children, cpu_count, current_process,
     parent_process,
 };
+pub use server::set_forkserver_preload;
 pub use stdio::Stdio;
 
 /// A process to be started: a task, its arguments, and what to start it with. Python's `Process`.
@@ -64,7 +73,7 @@ pub struct Process<T: Task> {
     daemon: bool,
     settings: Settings,
     stdio: [Stdio; 3],
-    method: StartMethod,
+    method: Option<StartMethod>,
     task: PhantomData<T>,
 }
 
@@ -116,7 +125,7 @@ impl Encoded {
 
 impl Drop for Encoded {
     fn drop(&mut self) {
-        if let Some(block) = self.block.take().filter(|_| !memory::forked()) {
+        if let Some(block) = self.block.take().filter(|_| self.session.is_current()) {
             let _ = self.session.heap.free(block);
         }
     }
@@ -133,7 +142,7 @@ impl<T: Task> Process<T> {
             daemon: false,
             settings: Settings::default(),
             stdio: [Stdio::inherit(), Stdio::inherit(), Stdio::inherit()],
-            method: StartMethod::default(),
+            method: None,
             task: PhantomData,
         }
     }
@@ -189,9 +198,9 @@ impl<T: Task> Process<T> {
         self
     }
 
-    /// How it is started. There is one method so far, [`StartMethod::Spawn`].
+    /// How it is started. Default: what [`get_start_method`](crate::get_start_method) says.
     pub fn start_method(mut self, method: StartMethod) -> Self {
-        self.method = method;
+        self.method = Some(method);
         self
     }
 
@@ -202,8 +211,12 @@ impl<T: Task> Process<T> {
     /// shared heap is at its limit (`is_heap_full`). In each case nothing runs.
     pub fn start(self) -> Result<Child<T::Output>> {
         let mut args = self.args?;
-        let StartMethod::Spawn = self.method;
+        let method = self.method.map_or_else(get_start_method, Ok)?;
         let session = args.session;
+        if !session.is_current() {
+            // Made by the fork server, or before a fork of the user's.
+            return Err(session::forked());
+        }
         let line = session.next_line();
         let name = self.name.unwrap_or_else(|| format!("Process-{line}"));
         let mut settings = self.settings;
@@ -220,6 +233,7 @@ impl<T: Task> Process<T> {
             fingerprint: task::table()?.fingerprint(),
             identity: Identity { name, line },
             daemon: self.daemon,
+            method,
         };
         let member = family::start(session, plan, args.as_args(), &settings)
             .map_err(|error| error.with_task(task::name_of::<T>()))?;

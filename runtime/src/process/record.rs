@@ -56,7 +56,16 @@ pub(crate) enum Duty {
     Task,
     /// Serve the pool whose mailbox is at this offset.
     Pool(u64),
+    /// Run the task once, where there is one, then make copies, as the desk at this offset says.
+    ForkServer(u64),
 }
+
+/// The number of no task.
+pub(crate) const NO_TASK: u32 = u32::MAX;
+
+const TASK: u32 = 0;
+const POOL: u32 = 1;
+const FORK_SERVER: u32 = 2;
 
 #[repr(C)]
 struct Head {
@@ -65,7 +74,8 @@ struct Head {
     task: AtomicU32,
     daemon: AtomicU32,
     fingerprint: AtomicU64,
-    pool: AtomicU64,
+    /// Where its mailbox or desk is.
+    place: AtomicU64,
     args_block: AtomicU64,
     args_len: AtomicU64,
     result_block: AtomicU64,
@@ -75,6 +85,7 @@ struct Head {
     panic: AtomicU32,
     panic_len: AtomicU32,
     panic_block: AtomicU64,
+    duty: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Head>() <= NAME_AT && SIZE <= crate::heap::MAILBOX_BYTES);
@@ -170,11 +181,13 @@ impl Record {
             .store(u32::from(launch.daemon), Ordering::Relaxed);
         head.fingerprint
             .store(launch.fingerprint, Ordering::Relaxed);
-        let pool = match launch.duty {
-            Duty::Task => INLINE,
-            Duty::Pool(offset) => offset,
+        let (duty, place) = match launch.duty {
+            Duty::Task => (TASK, INLINE),
+            Duty::Pool(offset) => (POOL, offset),
+            Duty::ForkServer(offset) => (FORK_SERVER, offset),
         };
-        head.pool.store(pool, Ordering::Relaxed);
+        head.duty.store(duty, Ordering::Relaxed);
+        head.place.store(place, Ordering::Relaxed);
         self.write(NAME_AT, name.as_bytes());
         head.name_len.store(name.len() as u32, Ordering::Relaxed);
         self.write(LINE_AT, line.as_bytes());
@@ -207,11 +220,14 @@ impl Record {
         }
         let name_len = (head.name_len.load(Ordering::Relaxed) as usize).min(NAME_ROOM);
         let line_len = (head.line_len.load(Ordering::Relaxed) as usize).min(LINE_ROOM);
+        let place = head.place.load(Ordering::Relaxed);
         let text = |at, len| String::from_utf8_lossy(&self.read(at, len)).into_owned();
         Ok(Launch {
-            duty: match head.pool.load(Ordering::Relaxed) {
-                INLINE => Duty::Task,
-                offset => Duty::Pool(offset),
+            duty: match head.duty.load(Ordering::Relaxed) {
+                TASK => Duty::Task,
+                POOL => Duty::Pool(place),
+                FORK_SERVER => Duty::ForkServer(place),
+                _ => return Err(Error::new(Kind::Protocol, "no process does such a duty")),
             },
             task: head.task.load(Ordering::Relaxed),
             fingerprint: head.fingerprint.load(Ordering::Relaxed),

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
@@ -43,13 +43,7 @@ static WRITE_ENDS: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
 /// started them.
 fn close_in_copies(write: RawFd) {
     extern "C" fn in_the_copy() {
-        for end in &WRITE_ENDS {
-            let fd = end.swap(-1, Ordering::Relaxed);
-            if fd >= 0 {
-                // SAFETY: the copy's own descriptor, of which nobody makes use there; close is async-signal-safe.
-                unsafe { libc::close(fd) };
-            }
-        }
+        forget_write_ends();
     }
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -64,6 +58,28 @@ fn close_in_copies(write: RawFd) {
             return;
         }
     }
+}
+
+/// Closes the copies of the write ends; in a copy of this process, before anything else there.
+fn forget_write_ends() {
+    for end in &WRITE_ENDS {
+        let fd = end.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            // SAFETY: the copy's own descriptor, of which nobody makes use there; close is async-signal-safe.
+            unsafe { libc::close(fd) };
+        }
+    }
+}
+
+/// In a copy that the fork server made of itself: arms a line of its own from the server's, which it closes. `armed` is what
+/// `arm` gave the server, by its number. Its end of the server's lines to children of the server's is closed too.
+///
+/// # Safety
+/// Nobody else in this process uses the descriptor.
+pub(crate) unsafe fn arm_in_copy(armed: RawFd) -> io::Result<OwnedFd> {
+    forget_write_ends();
+    // SAFETY: the caller's promise. Closing it does not disarm the server, whose own descriptor is open still.
+    arm(unsafe { OwnedFd::from_raw_fd(armed) })
 }
 
 /// Arms the inherited read end in the child; gives the descriptor that must stay open. Ends the process if the parent is

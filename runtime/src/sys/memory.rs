@@ -161,10 +161,14 @@ pub(crate) fn map_shared(fd: &OwnedFd, len: u64) -> io::Result<NonNull<u8>> {
     )
 }
 
-/// Private zeroed memory of which only what is touched costs anything. Never unmapped.
+/// Private zeroed memory of which only what is touched costs anything; a copy of this process finds zeroes there. Never
+/// unmapped.
 pub(crate) fn map_private(len: u64) -> io::Result<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    map(flags, -1, len, libc::MADV_DONTDUMP)
+    let base = map(flags, -1, len, libc::MADV_DONTDUMP)?;
+    // SAFETY: the range is the mapping just made, which nobody else knows.
+    check(unsafe { libc::madvise(base.as_ptr().cast(), len as usize, libc::MADV_WIPEONFORK) })?;
+    Ok(base)
 }
 
 fn map(flags: i32, fd: i32, len: u64, advice: i32) -> io::Result<NonNull<u8>> {

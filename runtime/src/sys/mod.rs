@@ -3,9 +3,11 @@
 pub(crate) mod advice;
 pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lifeline;
 pub(crate) mod memory;
+pub(crate) mod pass;
 pub(crate) mod points;
 pub(crate) mod program;
 pub(crate) mod robust;

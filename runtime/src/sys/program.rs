@@ -1,7 +1,7 @@
 #![allow(unsafe_code)]
 //! What program this is: privileges, constructors, standard descriptors, limits, names.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, OsString, c_char, c_int, c_void};
 use std::io;
 
 /// Whether the kernel runs this program with more rights than its caller has (set-user-id and the like).
@@ -151,4 +151,46 @@ pub(crate) fn environment() -> *const *const c_char {
 pub(crate) fn remove_variable(name: &str) {
     // SAFETY: called by the entry of a child, before any other thread is started.
     unsafe { std::env::remove_var(name) };
+}
+
+/// Makes these the variables of the environment; only while this is the one thread there is. Each has a name that is not
+/// empty and holds no `=`, and no NUL.
+pub(crate) fn set_environment(to: &[(OsString, OsString)]) {
+    for (name, _) in std::env::vars_os() {
+        if to.iter().all(|(wanted, _)| *wanted != name) {
+            // SAFETY: the caller's promise: there is no other thread that could read meanwhile.
+            unsafe { std::env::remove_var(name) };
+        }
+    }
+    for (name, value) in to {
+        if std::env::var_os(name).as_ref() != Some(value) {
+            // SAFETY: as above.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
+}
+
+/// Writes out what stands in the buffers of the standard streams, Rust's and C's: a copy of this process would write it
+/// again.
+pub(crate) fn flush_streams() {
+    use std::io::Write;
+    let _ = std::io::stdout().flush();
+    // SAFETY: null means all of C's streams.
+    unsafe { libc::fflush(std::ptr::null_mut()) };
+}
+
+/// The names of this process's threads; those that are just ending count.
+pub(crate) fn thread_names() -> io::Result<Vec<String>> {
+    let threads = std::fs::read_dir("/proc/self/task")?.flatten();
+    let name = |path: std::path::PathBuf| {
+        let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+        name.trim_end().to_owned()
+    };
+    Ok(threads.map(|thread| name(thread.path())).collect())
+}
+
+/// Ends this process: no destructor, no handler runs.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: nothing that is left undone here is seen by anybody else.
+    unsafe { libc::_exit(code) }
 }

@@ -79,6 +79,39 @@ pub(crate) fn link(liveness: &'static Liveness) -> io::Result<bool> {
     Ok(true)
 }
 
+/// The list of the calling thread, as a copy of this process has to register it again: the kernel forgets it at a fork.
+pub(crate) struct List(*mut Head);
+
+impl List {
+    /// That of the calling thread; `None` where there is none that we know how to handle.
+    pub(crate) fn own() -> io::Result<Option<List>> {
+        Ok(head()?.map(List))
+    }
+
+    /// In a copy that was made by the thread whose list this was: registers it, and empties it before, for what the
+    /// original holds is not the copy's.
+    ///
+    /// Whoever leaves this out has a copy whose robust mutexes, and whose liveness word, nobody flags when it dies.
+    ///
+    /// # Safety
+    /// The calling thread is the copy of the thread that the list was taken from, and holds no robust mutex.
+    pub(crate) unsafe fn register_again(&self) -> io::Result<()> {
+        let List(head) = *self;
+        // SAFETY: the head is the calling thread's own (its copy of it, at the same address), and nobody walks it: the kernel
+        // does not know it yet. The list of one head that points to itself is empty.
+        let result = unsafe {
+            (&raw mut (*head).list).write_volatile(head as u64);
+            (&raw mut (*head).list_op_pending).write_volatile(0);
+            libc::syscall(libc::SYS_set_robust_list, head, size_of::<Head>())
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
 /// The list head of the calling thread, if it has the form we can insert into.
 fn head() -> io::Result<Option<*mut Head>> {
     let mut head: *mut Head = std::ptr::null_mut();

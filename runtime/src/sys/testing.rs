@@ -48,6 +48,10 @@ pub(crate) fn bare_thread(body: impl FnOnce() + Send + 'static) {
 }
 
 impl Copy {
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.map_or(0, |pid| pid.as_raw() as u32)
+    }
+
     pub(crate) fn kill(&self) {
         if let Some(pid) = self.0 {
             kill(pid, Signal::SIGKILL).unwrap();

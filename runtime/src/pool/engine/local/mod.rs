@@ -16,7 +16,7 @@ use crate::process::family::{self, Plan};
 use crate::process::record::{Args, Duty};
 use crate::process::watch;
 use crate::session::{Identity, Session};
-use crate::spawn::Settings;
+use crate::spawn::{Settings, StartMethod};
 use crate::sys::signal::SIGKILL;
 use crate::task;
 
@@ -35,6 +35,7 @@ pub(crate) struct Local {
     bell: Bell,
     bell_block: u64,
     name: String,
+    method: StartMethod,
     settings: Settings,
     services: Services,
     /// Workers are given work only once they have said that they are up.
@@ -52,6 +53,7 @@ impl Local {
     pub(crate) fn new(
         session: &'static Session,
         name: String,
+        method: StartMethod,
         settings: Settings,
         services: Services,
         bounded: bool,
@@ -65,6 +67,7 @@ impl Local {
             bell,
             bell_block: block.offset,
             name,
+            method,
             settings,
             waits: bounded || services.initializer.is_some(),
             services,
@@ -124,6 +127,7 @@ impl Local {
                     line,
                 },
                 daemon: true,
+                method: self.method,
             };
             let member = family::start(self.session, plan, Args::Inline(&[], 0), &self.settings)?;
             Ok((mail, member))

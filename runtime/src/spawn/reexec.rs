@@ -4,32 +4,16 @@
 //! that says which door to take, where the two descriptors are and which slot of the process table is its own.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::Settings;
 use crate::error::{Error, Kind};
 use crate::heap::SlotId;
 use crate::session::{self, Door, Session, VARIABLE};
 use crate::sys::child::{self, Exec};
 use crate::sys::program;
-
-/// How a child is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartMethod {
-    /// The same binary, executed again: nothing of the parent's memory is copied. The one there is, and Python's `spawn`.
-    #[default]
-    Spawn,
-}
-
-/// What a child is started with, beyond the binary.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {
-    pub(crate) env: Vec<(OsString, Option<OsString>)>,
-    pub(crate) directory: Option<OsString>,
-    pub(crate) stdio: [Option<OwnedFd>; 3],
-}
 
 /// A text for the kernel; a NUL inside is the user's error.
 pub(crate) fn c_string(what: &str, text: &OsStr) -> Result<CString, Error> {
@@ -65,8 +49,29 @@ pub(crate) fn reexec(
         slot.index,
         slot.generation
     );
-    use std::os::fd::AsFd;
-    execute(&value, &[heap, lifeline.read.as_fd()], settings, false)
+    let mut keep = vec![heap, lifeline.read.as_fd()];
+    keep.extend(settings.keep.as_ref().map(AsFd::as_fd));
+    execute(&value, &keep, settings, false)
+}
+
+/// The environment that a child is to have: this process's, with the changes that are asked for, and without what tells a
+/// child who it is.
+pub(crate) fn environment(settings: &Settings) -> Vec<(OsString, OsString)> {
+    let changed = |key: &OsStr| settings.env.iter().any(|(name, _)| name == key);
+    let own = std::env::vars_os()
+        .filter(|(key, _)| !changed(key))
+        .map(|(key, value)| (key, Some(value)));
+    // The last word on a variable counts.
+    let last = settings.env.iter().enumerate().filter(|(index, (key, _))| {
+        !settings.env[index + 1..]
+            .iter()
+            .any(|(later, _)| later == key)
+    });
+    own.chain(last.map(|(_, pair)| pair.clone()))
+        // Ours is the one word on this variable.
+        .filter(|(key, _)| key != VARIABLE)
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
 }
 
 /// Executes this binary again with `value` in the variable.
@@ -79,26 +84,14 @@ pub(crate) fn execute(
     let argv = std::env::args_os()
         .map(|text| c_string("the argument", &text))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut envp = Vec::new();
-    let changed = |key: &OsStr| settings.env.iter().any(|(name, _)| name == key);
-    let own = std::env::vars_os()
-        .filter(|(key, _)| !changed(key))
-        .map(|(key, value)| (key, Some(value)));
-    // The last word on a variable counts.
-    let last = settings.env.iter().enumerate().filter(|(index, (key, _))| {
-        !settings.env[index + 1..]
-            .iter()
-            .any(|(later, _)| later == key)
-    });
-    for (key, value) in own.chain(last.map(|(_, pair)| pair.clone())) {
-        // Ours is the one word on this variable.
-        if let Some(value) = value.filter(|_| key != VARIABLE) {
-            let mut pair = key;
+    let mut envp = environment(settings)
+        .into_iter()
+        .map(|(mut pair, value)| {
             pair.push("=");
             pair.push(value);
-            envp.push(c_string("the environment variable", &pair)?);
-        }
-    }
+            c_string("the environment variable", &pair)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
     envp.push(c_string(
         "the variable",
         OsStr::new(&format!("{VARIABLE}={value}")),
@@ -118,21 +111,22 @@ pub(crate) fn execute(
         directory: directory.as_deref(),
         new_session,
     };
-    child::spawn(&exec).map_err(|cause| {
-        let hint = match cause.raw_os_error() {
-            Some(code) if code == nix::errno::Errno::EAGAIN as i32 => {
-                "; the limit on processes (ulimit -u, pids.max) is reached"
-            }
-            Some(code) if code == nix::errno::Errno::EMFILE as i32 => {
-                "; the limit on open files (ulimit -n) is reached"
-            }
-            _ if cause.kind() == std::io::ErrorKind::NotFound
-                && !Path::new("/proc/self").exists() =>
-            {
-                "; /proc is not mounted"
-            }
-            _ => "",
-        };
-        Error::system(format!("cannot start a process{hint}"), cause)
-    })
+    child::spawn(&exec).map_err(cannot_start)
+}
+
+/// The error of a start that the system has refused, with what to do about it.
+pub(crate) fn cannot_start(cause: std::io::Error) -> Error {
+    let hint = match cause.raw_os_error() {
+        Some(code) if code == nix::errno::Errno::EAGAIN as i32 => {
+            "; the limit on processes (ulimit -u, pids.max) is reached"
+        }
+        Some(code) if code == nix::errno::Errno::EMFILE as i32 => {
+            "; the limit on open files (ulimit -n) is reached"
+        }
+        _ if cause.kind() == std::io::ErrorKind::NotFound && !Path::new("/proc/self").exists() => {
+            "; /proc is not mounted"
+        }
+        _ => "",
+    };
+    Error::system(format!("cannot start a process{hint}"), cause)
 }
