@@ -4,6 +4,7 @@
 mod futures;
 mod joinable;
 mod kills;
+mod parting;
 mod pipe;
 mod queue;
 mod wait;
