@@ -5,6 +5,7 @@ mod forks;
 mod futures;
 mod joinable;
 mod kills;
+mod parting;
 mod pipe;
 mod queue;
 mod wait;

@@ -282,7 +282,10 @@ pub(super) fn unfinished(queue: &Handle, deadline: Option<Instant>) -> usize {
 pub(super) fn lost(queue: &Handle) -> Vec<(u64, u32)> {
     let core: &Core = queue.body();
     let heap = queue.heap();
+    // What is entered and not committed is in the ring still.
+    let (_, next) = core.get.look();
     entries(queue, core)
+        .filter(|(.., named)| named.number < next.number)
         .map(|(.., named)| (named.number, named.holder(heap).0))
         .filter(|(_, holder)| is_gone(heap, *holder, None))
         .collect()

@@ -44,8 +44,8 @@ use crate::sys::memory;
 /// The most bytes of large messages that a bounded queue holds, unless it was told otherwise.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// A queue between any processes of the session: any number put, any number get, each item goes to exactly one, first in,
-/// first out.
+/// A queue between any processes of the session: any number put, any number get, each item goes to one of them, first in,
+/// first out, and to none but a process that is killed while it takes it.
 ///
 /// After `Ok` of [`put`](Self::put) the item is in the queue, whatever becomes of this process: there is no feeder thread. A
 /// process that is killed anywhere inside a call leaves the queue usable; what a killed process had taken is counted and
@@ -59,6 +59,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// **Alone.** A `get` that waits for an item of an empty queue ends with an error (`is_closed`) when others have had the queue
 /// but everybody has ended, and this process has no other handle of it: nothing could ever come. Threads that share one handle
 /// by reference do not count as others: give each thread a clone. (So does a `put` that waits for room.)
+/// A handle that was passed to a child as an argument counts as this process's, until the child has ended.
 ///
 /// As Python's `Queue` and `SimpleQueue`.
 ///
@@ -165,7 +166,7 @@ impl<T: Message> Queue<T> {
     /// Puts an item in; waits while the queue is full. After `Ok` it is there, though this process be killed next.
     ///
     /// # Errors
-    /// The value comes back in every error: `is_closed` when the queue was closed, or is full and everybody else has ended;
+    /// The value comes back in every error (what its own code does when it is encoded stays done): `is_closed` when the queue was closed, or is full and everybody else has ended;
     /// `is_encode` when it cannot be encoded (nothing was put); `is_heap_full`.
     #[inline]
     pub fn put(&self, value: T) -> Result<(), SendError<T>> {
@@ -174,8 +175,11 @@ impl<T: Message> Queue<T> {
 
     /// Puts an item in if there is room now. As Python's `put_nowait`.
     ///
+    /// Another process that is stopped in the middle of a call on this end of the queue is waited for, for 10 ms at most.
+    ///
     /// # Errors
-    /// As [`put`](Self::put); [`SendError::is_full`] when there is no room.
+    /// As [`put`](Self::put); [`SendError::is_full`] when there is no room, or when it could not be told because another process is
+    /// stopped in the middle of its `put` (an unbounded queue, too).
     #[inline]
     pub fn try_put(&self, value: T) -> Result<(), SendError<T>> {
         self.put_by(value, None)
@@ -212,6 +216,9 @@ impl<T: Message> Queue<T> {
     }
 
     /// Takes the next item if there is one; `None` when there is none now. As Python's `get_nowait`.
+    ///
+    /// `None` also when another process is stopped in the middle of a call on this end of the queue; it is waited for, for 10 ms
+    /// at most.
     ///
     /// # Errors
     /// As [`get`](Self::get).

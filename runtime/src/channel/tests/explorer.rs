@@ -333,12 +333,20 @@ fn a_worker_of_a_joinable_queue_is_killed_behind_every_store() -> Result<()> {
             let mut got = noted.0.load(Ordering::SeqCst);
             let lost = queue.lost();
             assert!(lost.len() <= 1 && (killed || lost.is_empty()));
+            let (mut held, mut here) = (Vec::new(), 0);
             while let Some(job) = queue.try_get()? {
                 let bit = 1 << job.number();
+                assert_eq!(here & bit, 0, "{count}: an item with two holders");
                 // Noted, and killed before it was done: it comes again, and says so.
                 assert!(got & bit == 0 || job.attempt() > 1, "{count}");
-                got |= bit;
+                here |= bit;
+                held.push(job);
             }
+            // One at a time was taken, and all before it were done.
+            assert!((got & here).count_ones() <= 1, "{count}");
+            got |= here;
+            assert_eq!(queue.unfinished(), held.len(), "{count}");
+            drop(held);
             if on_death == OnDeath::Report {
                 lost.iter().for_each(|lost| got |= 1 << lost.item());
             }
