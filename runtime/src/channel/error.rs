@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::error::{Error, Kind};
 
-/// A value that could not be sent or put, with the reason. Nothing was enqueued.
+/// A value that could not be sent or put, with the reason. Nothing was enqueued, and the value is as it was: a
+/// [`Receiver`](crate::Receiver) in it receives here still.
 ///
 /// Becomes an [`mp::Error`](crate::Error) by `?`, which drops the value.
 ///

@@ -124,7 +124,7 @@ impl Words {
     #[cold]
     fn has_room(&self, units: u32, head: u32, need: u32) -> bool {
         let tail = self.tail.0.load(Ordering::Acquire);
-        tail >= units || room::place(units, head, tail, need).is_some()
+        tail >= units || need < units && room::place(units, head, tail, need).is_some()
     }
 }
 

@@ -245,3 +245,126 @@ fn stopped_and_then_killed() -> mp::Result<()> {
     }
     Ok(())
 }
+
+#[mp::task]
+fn drip(to: &Sender<u64>, go: &mp::Event) -> Result<(), Failure> {
+    go.set()?;
+    loop {
+        to.send(0)?;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_micros(120) {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// A sender that is stopped anywhere, also while it wakes the receiver: what others send arrives.
+#[mp::test(timeout = "200s")]
+fn a_stopped_sender_holds_up_no_other() -> mp::Result<()> {
+    let (to, from) = mp::pipe()?;
+    let (note, notes) = mp::pipe()?;
+    let go = mp::Event::new()?;
+    let child = Process::new(drip, (&to, &go)).start()?;
+    go.wait()?;
+    let receiver = std::thread::spawn(move || {
+        for item in from.iter().map_while(Result::ok).filter(|item| *item > 0) {
+            note.send(item).unwrap();
+        }
+    });
+    for round in 1..=300 {
+        std::thread::sleep(Duration::from_micros(300 + round * 13 % 700));
+        signal(child.pid(), Signal::SIGSTOP);
+        std::thread::sleep(Duration::from_millis(1));
+        to.send(round)?;
+        let arrived = notes.recv_timeout(Duration::from_secs(30))?;
+        assert_eq!(arrived, Some(round), "while another is stopped");
+        signal(child.pid(), Signal::SIGCONT);
+    }
+    drop(to);
+    child.kill()?;
+    receiver.join().unwrap();
+    assert!(child.join().unwrap_err().is_death());
+    Ok(())
+}
+
+#[mp::task]
+fn send_for_ever(to: Sender<Item>, me: u64) -> Result<(), Failure> {
+    for number in 0.. {
+        to.send((me, number, load(number)))?;
+    }
+    Ok(())
+}
+
+/// Of each sender that is killed all arrives up to some message, whole and in order; and nothing of it is left.
+#[mp::test(timeout = "400s")]
+fn senders_killed_at_random() -> mp::Result<()> {
+    let kills: u64 = std::env::var("MP_PIPE_KILLS").map_or(60, |text| text.parse().unwrap());
+    let (to, from) = mp::pipe()?;
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut senders: Vec<Child<()>> = Vec::new();
+    let mut graves = Vec::new();
+    let mut next: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut started = 0;
+    let mut take = |(who, number, bytes): Item| {
+        let expected = next.entry(who).or_default();
+        assert!(
+            number == *expected && bytes == load(number),
+            "{who}: {number}"
+        );
+        *expected += 1;
+    };
+    for _ in 0..kills {
+        while senders.len() < 3 {
+            senders.push(Process::new(send_for_ever, (to.clone(), started)).start()?);
+            started += 1;
+        }
+        let until = Instant::now() + Duration::from_micros(random.below(8_000));
+        while Instant::now() < until {
+            match from.recv_timeout(Duration::from_millis(1))? {
+                Some(item) => take(item),
+                None => continue,
+            }
+        }
+        let victim = senders.remove(random.below(3) as usize);
+        victim.kill()?;
+        graves.push(victim);
+        if graves.len() > 8 {
+            assert!(graves.remove(0).join().unwrap_err().is_death());
+        }
+    }
+    for child in senders {
+        child.kill()?;
+        graves.push(child);
+    }
+    drop(to);
+    for item in &from {
+        take(item?);
+    }
+    for child in graves {
+        assert!(child.join().unwrap_err().is_death());
+    }
+    assert!(next.values().sum::<u64>() > 1000, "{next:?}");
+    Ok(())
+}
+
+/// A receiver that is killed anywhere: senders that wait for room, or do not, are told.
+#[mp::test(timeout = "100s")]
+fn receivers_killed_at_random() -> mp::Result<()> {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..20 {
+        let (to, from) = mp::pipe::<u64>()?;
+        let child = Process::new(receive_all, from).start()?;
+        std::thread::scope(|scope| {
+            for to in [to.clone(), to] {
+                scope.spawn(move || {
+                    let refused = (0..).map(|item| to.send(item)).find_map(Result::err);
+                    assert!(refused.is_some_and(|refused| refused.error().is_closed()));
+                });
+            }
+            std::thread::sleep(Duration::from_micros(random.below(15_000)));
+            child.kill().unwrap();
+        });
+        assert!(child.join().unwrap_err().is_death());
+    }
+    Ok(())
+}

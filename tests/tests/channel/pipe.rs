@@ -249,7 +249,10 @@ fn little_that_is_taken_wakes_a_sender_that_waits_for_room() -> mp::Result<()> {
                 sleep_ms(2);
             }
             from.recv()?;
-            notes.recv()?;
+            // How many fit differs by one or two with where the ring ends.
+            if round >= 3 {
+                notes.recv()?;
+            }
         }
         drop((from, notes));
         sender.join().unwrap();
@@ -336,6 +339,75 @@ fn the_receiver_ends_while_a_sender_waits_for_room() -> mp::Result<()> {
         assert_eq!(refused.into_value(), sent);
         assert_eq!(child.join().is_ok(), way == "return");
     }
+    Ok(())
+}
+
+#[mp::test(timeout = "100s")]
+fn hundreds_of_senders_come_and_go() -> mp::Result<()> {
+    let (to, from) = mp::pipe::<u64>()?;
+    for _ in 0..2 {
+        let mut senders = Vec::new();
+        for item in 0..400 {
+            let sender = to.clone();
+            sender.send(item)?;
+            assert_eq!(from.recv()?, item);
+            senders.push(sender);
+        }
+        for (item, sender) in senders.iter().enumerate() {
+            sender.send(item as u64)?;
+        }
+        drop(senders);
+        let mut all: Vec<u64> = (0..400).map(|_| from.recv()).collect::<mp::Result<_>>()?;
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..400));
+        assert!(from.try_recv()?.is_none());
+    }
+    Ok(())
+}
+
+/// Shared objects of several kinds, in one message.
+#[derive(Serialize, Deserialize)]
+struct Shared {
+    lock: mp::Lock,
+    value: mp::Value<u64>,
+    buffer: mp::Buffer<u64>,
+}
+
+#[mp::task]
+fn use_shared(pipe: Receiver<Shared>, queue: &mp::Queue<Shared>) -> Result<(), Failure> {
+    for shared in [pipe.recv()?, queue.get()?] {
+        let guard = shared.lock.lock()?;
+        *shared.value.lock()? += 1;
+        drop(guard);
+        assert_eq!(shared.buffer[..], [1, 2, 3]);
+    }
+    Ok(())
+}
+
+#[mp::test(timeout = "60s")]
+fn shared_objects_travel_in_messages_and_items() -> mp::Result<()> {
+    let (lock, value) = (mp::Lock::new()?, mp::Value::new(5)?);
+    let shared = || -> mp::Result<Shared> {
+        Ok(Shared {
+            lock: lock.clone(),
+            value: value.clone(),
+            buffer: mp::Buffer::copy_of(&[1, 2, 3])?,
+        })
+    };
+    let (to, from) = mp::pipe()?;
+    let queue = mp::Queue::unbounded()?;
+    let held = lock.lock()?;
+    to.send(shared()?)?;
+    queue.put(shared()?)?;
+    let child = Process::new(use_shared, (from, &queue)).start()?;
+    sleep_ms(20);
+    assert_eq!(*value.lock()?, 5, "the lock is the same one");
+    drop(held);
+    child.join()?;
+    assert_eq!(*value.lock()?, 7);
+    // What nobody takes is given back.
+    queue.put(shared()?)?;
+    drop(queue);
     Ok(())
 }
 

@@ -35,13 +35,16 @@ const SOON: Duration = Duration::from_millis(1);
 
 /// The sending end of a [`pipe`](crate::pipe): any number of them, in any process of the session.
 ///
-/// Each clone has a lane of its own to the receiver (256 KiB, made with the first message): senders never wait for one
-/// another, the messages of one arrive in their order, and a process that is killed while it sends spoils nothing. `Send`,
-/// but not `Sync`: a thread that sends takes a clone. It travels as an argument, in a result, in a message, in another
-/// shared object; where it arrives is one more sender.
+/// Each clone has a lane of its own to the receiver (a block of 256 KiB, made with the first message): no sender waits for
+/// another, not for one that is stopped or killed in the middle of a send either; the messages of one arrive in their order, and
+/// a process that is killed while it sends spoils nothing. `Send`, but not `Sync`: a thread that sends takes a clone. It travels
+/// as an argument, in a result, in a message, in another shared object; where it arrives is one more sender.
 ///
-/// Messages of up to 4 KiB stand in the lane, larger ones in blocks of the shared heap that are handed over. A lane takes 256
-/// KiB of small messages or 16 MiB of large ones (one always), then [`send`](Self::send) waits for the receiver.
+/// Messages of up to 4 KiB stand in the lane, larger ones in blocks of the shared heap that are handed over. A lane takes not quite
+/// 256 KiB of small messages, each with 8 bytes before it, or 16 MiB of large ones (one always); then [`send`](Self::send)
+/// waits until the receiver has taken enough for this message. A program must not rely on how many fit.
+///
+/// In a copy of the process that the program makes by its own `fork`, every send is an error (`is_forked`).
 ///
 /// As Python's `Connection.send`, without the corruption that two writers of one connection cause there.
 pub struct Sender<T: Message> {
@@ -241,7 +244,7 @@ impl<T: Message> Sender<T> {
     /// Sends a value; waits while the lane is full. After `Ok` it is in the pipe, whatever becomes of this process.
     ///
     /// # Errors
-    /// The value comes back in every error: `is_closed` when the receiver is gone, dropped or dead (also while this waits);
+    /// The value comes back in every error, whole, with the receivers that are in it: `is_closed` when the receiver is gone, dropped or dead (also while this waits);
     /// `is_encode` when the value cannot be encoded (nothing was sent); `is_heap_full`.
     #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
