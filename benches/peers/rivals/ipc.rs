@@ -40,7 +40,7 @@ enum Message {
 fn ipc_produce(server: &str, count: u64, size: usize) -> Result<(), mp::Failure> {
     let to: IpcSender<Message> = IpcSender::connect(server.to_owned())?;
     let (start, started) = ipc::channel()?;
-    let fail = |error| mp::Failure::new(error.to_string());
+    let fail = |error: String| mp::Failure::new(error);
     to.send(Message::Start(start))
         .map_err(|error| fail(error.to_string()))?;
     started.recv().map_err(|error| fail(error.to_string()))?;
