@@ -28,7 +28,7 @@ pub struct Duplex<A: Message, B: Message> {
 ///
 /// ```
 /// #[mp::task]
-/// fn length(of: mp::Duplex<usize, String>) -> mp::Result<()> {
+/// fn length(of: mp::Duplex<usize, String>) -> Result<(), mp::Failure> {
 ///     while let Ok(text) = of.recv() {
 ///         of.send(text.len())?;
 ///     }
@@ -41,7 +41,7 @@ pub struct Duplex<A: Message, B: Message> {
 ///     here.send("seven..".to_string())?;
 ///     assert_eq!(here.recv()?, 7);
 ///     drop(here);
-///     child.join()??;
+///     child.join()?;
 /// }
 /// ```
 pub fn duplex<A: Message, B: Message>() -> Result<(Duplex<A, B>, Duplex<B, A>)> {

@@ -27,7 +27,7 @@ use crate::session;
 ///
 /// ```
 /// #[mp::task]
-/// fn produce(number: u32, to: mp::Sender<String>) -> mp::Result<()> {
+/// fn produce(number: u32, to: mp::Sender<String>) -> Result<(), mp::Failure> {
 ///     for item in 0..3 {
 ///         to.send(format!("{number}:{item}"))?;
 ///     }
@@ -40,8 +40,8 @@ use crate::session;
 ///     let two = mp::Process::new(produce, (2, to)).start()?;
 ///     let all = from.iter().collect::<mp::Result<Vec<_>>>()?;
 ///     assert_eq!(all.len(), 6);
-///     one.join()??;
-///     two.join()??;
+///     one.join()?;
+///     two.join()?;
 /// }
 /// ```
 pub fn pipe<T: Message>() -> Result<(Sender<T>, Receiver<T>)> {
