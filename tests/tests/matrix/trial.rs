@@ -159,7 +159,7 @@ pub(crate) fn judge(trial: Trial) -> Result<Verdict, Failure> {
 pub(crate) fn end_later(way: u8) {
     let way = WAYS[way as usize];
     std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(20));
         way.happen();
     });
 }
