@@ -144,7 +144,7 @@ impl<T: Plain> Value<T> {
     /// Waits until the lock is free, and takes it. Python's `with value.get_lock():`.
     ///
     /// # Errors
-    /// [`LockError::Poisoned`], with the guard, if a holder died; the value is whole. [`LockError::Failed`] in a copy of the
+    /// [`LockError::Poisoned`](crate::LockError::Poisoned), with the guard, if a holder died; the value is whole. [`LockError::Failed`](crate::LockError::Failed) in a copy of the
     /// process made by the program's own `fork`, and when the bytes in the heap are no `T` any more because some process writes
     /// wildly.
     #[inline]
