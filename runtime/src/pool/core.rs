@@ -80,6 +80,8 @@ pub(crate) struct Core {
     wakes: Vec<Wake>,
     /// How long a worker may take to start, in nanoseconds.
     start_within: Option<u64>,
+    /// The workers are about to be ended by a signal.
+    by_force: bool,
     /// Callbacks whose time has come.
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
@@ -125,6 +127,7 @@ impl Core {
             hungry: Vec::new(),
             wakes: Vec::new(),
             start_within: None,
+            by_force: false,
             callbacks: VecDeque::new(),
             unattended: 0,
             paces: Vec::new(),
@@ -355,6 +358,8 @@ impl Core {
                 }
                 Action::Kill { worker } | Action::Cut { worker, .. } => self.engine.kill(worker),
                 Action::Warn { worker, job, item } => self.engine.warn(worker, job, item),
+                // One that is about to be ended by force is not asked to end by itself.
+                Action::Retire { .. } if self.by_force => {}
                 Action::Retire { worker } => self.engine.retire(worker),
                 Action::Start { worker } => self.start(worker),
                 Action::Release { job } => self.release(job),

@@ -365,6 +365,12 @@ impl Core {
         }
     }
 
+    /// As `close`, where the workers are to be ended in this way next.
+    pub(crate) fn close_for(&mut self, how: End) {
+        self.by_force = how != End::Ask;
+        self.close();
+    }
+
     /// Calls everything off that no worker has.
     pub(crate) fn cancel_queued(&mut self) {
         self.scheduler.cancel_queued();

@@ -22,7 +22,7 @@ impl Shared {
         if lead.core.state == State::Stopped {
             return self.wait_for_end(lead, how);
         }
-        lead.core.close();
+        lead.core.close_for(how);
         lead.core.cancel_queued();
         self.unlock(lead);
         if !grace.is_zero() {
