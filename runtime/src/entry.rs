@@ -25,7 +25,7 @@ use crate::process::record::{Duty, Launch, NO_TASK, Record};
 use crate::process::{family, forget_all};
 use crate::session::{self, Door, Parent, Role, Session, VARIABLE};
 use crate::spawn;
-use crate::sys::{lifeline, memory, program, signal};
+use crate::sys::{fence, lifeline, memory, program, signal};
 use crate::task::{self, Batch, MainReturn, Report, Stop};
 
 /// A worker's core file is no larger than this; the heap is never in it.
@@ -100,6 +100,8 @@ fn take_order(door: Door) -> Option<Order> {
 
 /// The constructor: in every process it looks for the variable, and in nearly every one finds none.
 extern "C" fn takeover(argc: c_int, argv: *const *const c_char, envp: *const *const c_char) {
+    // Here because it is slow once there are threads.
+    fence::register();
     let envp = if envp.is_null() {
         program::environment()
     } else {
@@ -250,6 +252,7 @@ fn become_child(
     let (index, generation) = (begun.slot.index, begun.slot.generation);
     memory::mark_process()
         .map_err(|cause| Error::system("cannot make the mark that tells forks apart", cause))?;
+    fence::register();
     // SAFETY: nobody else here uses the server's line.
     let armed = unsafe { lifeline::arm_in_copy(LIFELINE.load(Ordering::Relaxed)) };
     let armed = armed.map_err(|cause| Error::system("cannot arm the lifeline", cause))?;

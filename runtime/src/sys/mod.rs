@@ -3,6 +3,7 @@
 pub(crate) mod advice;
 pub(crate) mod child;
 pub(crate) mod clock;
+pub(crate) mod fence;
 pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lifeline;

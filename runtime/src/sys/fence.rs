@@ -1,0 +1,101 @@
+#![allow(unsafe_code)]
+//! A full barrier between two processes whose whole price one of them pays: the one that is about to sleep.
+//!
+//! Who puts something where another may be asleep has to store, then have a full barrier, then look whether somebody sleeps;
+//! the sleeper says so, then has a full barrier, then looks again: one of them sees the other. Of the two the first is in a hurry,
+//! a thousand times for each time that the second sleeps, and a full barrier behind a store waits for the line to arrive from
+//! the other core. So the first has only [`light`], which keeps the compiler from moving things and costs nothing, and the
+//! second has [`heavy`], which makes the kernel run a full barrier on every core where a process of ours is running
+//! (`membarrier`, 0.6 µs). A process that is not running has had one when it was taken off its core.
+//!
+//! The kernel does so for processes that have registered. One that could not has a full barrier in its `light`.
+
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
+use std::time::Duration;
+
+/// Whether the kernel runs the barriers of others in this process.
+static REGISTERED: AtomicBool = AtomicBool::new(false);
+
+/// How long somebody may sleep who could not have [`heavy`] done: by then a store of the others' is seen.
+pub(crate) const UNSURE: Duration = Duration::from_millis(2);
+
+/// Lets others have their barriers run in this process. Costs 1 µs while there is one thread, as in a constructor, and 10 ms later
+/// on.
+pub(crate) fn register() {
+    let done = membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED).is_ok();
+    REGISTERED.store(done, Ordering::Relaxed);
+}
+
+fn membarrier(command: libc::c_int) -> Result<(), Option<i32>> {
+    // SAFETY: the call takes three numbers and touches no memory.
+    match unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error().raw_os_error()),
+    }
+}
+
+/// The barrier of whoever is in a hurry: between its store and its look at whether somebody sleeps.
+#[inline(always)]
+pub(crate) fn light() {
+    if REGISTERED.load(Ordering::Relaxed) {
+        compiler_fence(Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
+/// The barrier of the sleeper: between saying that it sleeps and looking again. `false` if it is not certain that it has
+/// reached the others (a filter of system calls forbids it in this process alone): then sleep no longer than [`UNSURE`] at a
+/// time.
+#[must_use]
+pub(crate) fn heavy() -> bool {
+    fence(Ordering::SeqCst);
+    match membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED) {
+        Ok(()) => true,
+        // The kernel does not have it, so nobody has registered: all have full barriers.
+        Err(Some(libc::ENOSYS | libc::EINVAL)) => {
+            fence(Ordering::SeqCst);
+            true
+        }
+        Err(_) => {
+            fence(Ordering::SeqCst);
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    // Dekker's question, asked often: never do both miss the other.
+    #[test]
+    fn one_of_the_two_sees_the_other() {
+        register();
+        let words = [const { AtomicU32::new(0) }; 2];
+        let turn = std::sync::Barrier::new(2);
+        let rounds = if cfg!(miri) { 10 } else { 20_000 };
+        let saw = [const { AtomicU32::new(0) }; 2];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=rounds {
+                    turn.wait();
+                    words[0].store(round, Ordering::Relaxed);
+                    light();
+                    saw[0].store(words[1].load(Ordering::Relaxed), Ordering::Relaxed);
+                    turn.wait();
+                }
+            });
+            for round in 1..=rounds {
+                turn.wait();
+                words[1].store(round, Ordering::Relaxed);
+                assert!(heavy() || !REGISTERED.load(Ordering::Relaxed));
+                saw[1].store(words[0].load(Ordering::Relaxed), Ordering::Relaxed);
+                turn.wait();
+                let both = saw.each_ref().map(|word| word.load(Ordering::Relaxed));
+                assert!(both.contains(&round), "round {round}: {both:?}");
+            }
+        });
+    }
+}
