@@ -28,9 +28,10 @@ pub(crate) const ZERO_SIZED: usize = 1 << 20;
 #[derive(Clone)]
 pub struct Reader<'m> {
     at: *const u8,
-    left: usize,
-    /// Bytes of the message before `at`: alignments are relative to its begin.
-    done: usize,
+    end: *const u8,
+    /// Where the message begins: alignments are relative to it. So one field alone changes as the reader goes on, and a loop over
+    /// small values keeps it in a register.
+    begin: *const u8,
     trusted: bool,
     /// The block whose tail says what the message holds; 0 if there is none.
     block: u64,
@@ -73,11 +74,21 @@ impl<'m> Reader<'m> {
     /// `len` initialised bytes at `at` that stay as they are for `'m`.
     #[inline]
     pub unsafe fn trusted(at: NonNull<u8>, len: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Reader::over(at.as_ptr(), len, true) }
+    }
+
+    /// # Safety
+    ///
+    /// `len` bytes at `at` are of one piece of memory, with the promises of [`Reader::trusted`] or [`Reader::untrusted`].
+    #[inline]
+    unsafe fn over(at: *const u8, len: usize, trusted: bool) -> Self {
         Reader {
-            at: at.as_ptr(),
-            left: len,
-            done: 0,
-            trusted: true,
+            at,
+            // SAFETY: the end of that piece of memory, or inside it.
+            end: unsafe { at.add(len) },
+            begin: at,
+            trusted,
             block: 0,
             memory: PhantomData,
         }
@@ -90,38 +101,25 @@ impl<'m> Reader<'m> {
     /// `len` initialised bytes at `at` stay mapped and readable for `'m`.
     #[inline]
     pub unsafe fn untrusted(at: NonNull<u8>, len: usize) -> Self {
-        Reader {
-            at: at.as_ptr(),
-            left: len,
-            done: 0,
-            trusted: false,
-            block: 0,
-            memory: PhantomData,
-        }
+        // SAFETY: the caller's promise.
+        unsafe { Reader::over(at.as_ptr(), len, false) }
     }
 
     /// Reads bytes of this process.
     #[inline]
     pub fn from_slice(bytes: &'m [u8]) -> Self {
-        Reader {
-            at: bytes.as_ptr(),
-            left: bytes.len(),
-            done: 0,
-            trusted: true,
-            block: 0,
-            memory: PhantomData,
-        }
+        // SAFETY: the bytes are borrowed for `'m`.
+        unsafe { Reader::over(bytes.as_ptr(), bytes.len(), true) }
     }
 
     /// Reads a part of the message that stands elsewhere: memory that the message holds for as long as it is there.
     pub(crate) fn elsewhere(&self, at: NonNull<u8>, len: usize) -> Reader<'m> {
+        let at: *const u8 = at.as_ptr();
         Reader {
-            at: at.as_ptr(),
-            left: len,
-            done: 0,
-            trusted: self.trusted,
-            block: self.block,
-            memory: PhantomData,
+            at,
+            end: at.wrapping_add(len),
+            begin: at,
+            ..*self
         }
     }
 
@@ -141,7 +139,7 @@ impl<'m> Reader<'m> {
     /// The bytes that are left.
     #[inline]
     pub fn remaining(&self) -> usize {
-        self.left
+        self.end.addr() - self.at.addr()
     }
 
     /// Whether parts of the memory may be lent.
@@ -153,7 +151,7 @@ impl<'m> Reader<'m> {
     /// Refuses a message that is longer than what was read from it.
     #[inline]
     pub fn finish(&self) -> Result<(), Error> {
-        match self.left {
+        match self.remaining() {
             0 => Ok(()),
             left => Err(Error::new(
                 Kind::Decode,
@@ -162,17 +160,26 @@ impl<'m> Reader<'m> {
         }
     }
 
+    /// Tells the compiler that at least `count` bytes are left, of a message that is trusted, so that it leaves out the checks.
+    ///
+    /// # Safety
+    ///
+    /// It is so.
+    #[inline(always)]
+    pub(crate) unsafe fn promise(&self, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { std::hint::assert_unchecked(self.trusted && self.remaining() >= count) }
+    }
+
     /// Goes on by `count` bytes; answers where they begin.
     #[inline]
     fn step(&mut self, count: usize) -> Result<*const u8, Error> {
-        if count > self.left {
-            return Err(too_short(count, self.left));
+        if count > self.remaining() {
+            return Err(too_short(count, self.remaining()));
         }
         let at = self.at;
-        // SAFETY: `count <= left`, so this stays inside the message or at its end.
+        // SAFETY: there are so many, so this stays inside the message or at its end.
         self.at = unsafe { at.add(count) };
-        self.left -= count;
-        self.done += count;
         Ok(at)
     }
 
@@ -186,19 +193,19 @@ impl<'m> Reader<'m> {
     #[inline]
     pub fn align_to(&mut self, align: usize) -> Result<(), Error> {
         debug_assert!(align.is_power_of_two());
-        self.skip(self.done.wrapping_neg() & (align - 1))
+        let done = self.at.addr() - self.begin.addr();
+        self.skip(done.wrapping_neg() & (align - 1))
     }
 
     /// The next `count` bytes as a message of their own.
     #[inline]
     pub fn take(&mut self, count: usize) -> Result<Reader<'m>, Error> {
+        let begin = self.step(count)?;
         Ok(Reader {
-            at: self.step(count)?,
-            left: count,
-            done: 0,
-            trusted: self.trusted,
-            block: self.block,
-            memory: PhantomData,
+            at: begin,
+            end: self.at,
+            begin,
+            ..*self
         })
     }
 
@@ -207,10 +214,11 @@ impl<'m> Reader<'m> {
     pub fn frame(&mut self) -> Result<Reader<'m>, Error> {
         let length = self.get_u64()?;
         self.skip(FRAME_HEAD - size_of::<u64>())?;
-        let length = usize::try_from(length).map_err(|_| too_short(usize::MAX, self.left))?;
+        let length =
+            usize::try_from(length).map_err(|_| too_short(usize::MAX, self.remaining()))?;
         let payload = self.take(length)?;
         // The padding of the last frame need not be there.
-        self.skip((length.wrapping_neg() & (FRAME_HEAD - 1)).min(self.left))?;
+        self.skip((length.wrapping_neg() & (FRAME_HEAD - 1)).min(self.remaining()))?;
         Ok(payload)
     }
 
@@ -234,9 +242,12 @@ impl<'m> Reader<'m> {
     #[inline]
     pub(crate) fn get_count(&mut self, size: usize) -> Result<usize, Error> {
         let count = usize::try_from(self.get_u64()?).unwrap_or(usize::MAX);
-        let bound = self.left.checked_div(size).unwrap_or(ZERO_SIZED);
+        let bound = self.remaining().checked_div(size).unwrap_or(ZERO_SIZED);
         if count > bound {
-            return Err(too_short(count.saturating_mul(size.max(1)), self.left));
+            return Err(too_short(
+                count.saturating_mul(size.max(1)),
+                self.remaining(),
+            ));
         }
         Ok(count)
     }
@@ -264,7 +275,7 @@ impl<'m> Reader<'m> {
 
     /// Copies what is left to `room` and lends the copy, without going on.
     pub(crate) fn peek_rest<'r>(&self, room: &'r mut [MaybeUninit<u8>]) -> Option<&'r [u8]> {
-        let room = room.get_mut(..self.left)?;
+        let room = room.get_mut(..self.remaining())?;
         // SAFETY: both sides have `left` bytes, and all of them are initialised by the copy.
         unsafe {
             copy_out(self.at, room.as_mut_ptr().cast(), room.len());
@@ -299,8 +310,8 @@ impl<'m> Reader<'m> {
         out: &mut Vec<T>,
     ) -> Result<(), Error> {
         let size = count.saturating_mul(size_of::<T>());
-        if size > self.left {
-            return Err(too_short(size, self.left));
+        if size > self.remaining() {
+            return Err(too_short(size, self.remaining()));
         }
         make_room(out, count)?;
         let at = self.step(size)?;

@@ -55,6 +55,37 @@ pub struct Writer<'s> {
     store: &'s mut dyn Store,
 }
 
+#[cold]
+#[inline(never)]
+fn grow(store: &mut dyn Store, len: usize, more: usize) -> Result<(NonNull<u8>, usize), Error> {
+    let need = len
+        .checked_add(more)
+        .filter(|need| *need <= isize::MAX as usize)
+        .ok_or_else(|| Error::new(Kind::Encode, "the message is larger than any memory"))?;
+    let (base, cap) = store.grow(len, need)?;
+    if cap < need {
+        return Err(Error::new(Kind::Encode, "no room for the message"));
+    }
+    Ok((base, cap))
+}
+
+/// Writes back what [`Writer::apart`] has done.
+struct Back<'w> {
+    apart: Writer<'w>,
+    base: &'w mut NonNull<u8>,
+    len: &'w mut usize,
+    cap: &'w mut usize,
+    origin: &'w mut usize,
+}
+
+impl Drop for Back<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (*self.base, *self.len) = (self.apart.base, self.apart.len);
+        (*self.cap, *self.origin) = (self.apart.cap, self.apart.origin);
+    }
+}
+
 /// An open frame of a [`Writer`].
 #[must_use = "a frame must be ended or cancelled"]
 #[derive(Debug)]
@@ -127,26 +158,47 @@ impl<'s> Writer<'s> {
     #[inline]
     pub fn reserve(&mut self, more: usize) -> Result<(), Error> {
         if self.cap - self.len < more {
-            self.grow(more)
-        } else {
-            Ok(())
+            // By value, so that a writer whose address goes nowhere can live in registers.
+            (self.base, self.cap) = grow(self.store, self.len, more)?;
         }
+        Ok(())
     }
 
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, more: usize) -> Result<(), Error> {
-        let need = self
-            .len
-            .checked_add(more)
-            .filter(|need| *need <= isize::MAX as usize)
-            .ok_or_else(|| Error::new(Kind::Encode, "the message is larger than any memory"))?;
-        let (base, cap) = self.store.grow(self.len, need)?;
-        if cap < need {
-            return Err(Error::new(Kind::Encode, "no room for the message"));
-        }
-        (self.base, self.cap) = (base, cap);
-        Ok(())
+    /// Tells the compiler that there is room for `more` bytes, so that it leaves out the check.
+    ///
+    /// # Safety
+    ///
+    /// There is.
+    #[inline(always)]
+    pub(crate) unsafe fn promise_room(&self, more: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { std::hint::assert_unchecked(self.cap - self.len >= more) }
+    }
+
+    /// The bytes that can be written without asking the store.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.cap - self.len
+    }
+
+    /// Does something with a copy of this writer that is `work`'s alone: in a loop over small values whose code is all inlined,
+    /// its place and its end are kept in registers. The copy is written back at the end, also when `work` panics.
+    #[inline(always)]
+    pub(crate) fn apart<R>(&mut self, work: impl FnOnce(&mut Writer<'_>) -> R) -> R {
+        let mut back = Back {
+            apart: Writer {
+                base: self.base,
+                len: self.len,
+                cap: self.cap,
+                origin: self.origin,
+                store: &mut *self.store,
+            },
+            base: &mut self.base,
+            len: &mut self.len,
+            cap: &mut self.cap,
+            origin: &mut self.origin,
+        };
+        work(&mut back.apart)
     }
 
     /// Has the message hold an object; gives the number by which it names it, a new one if `fresh`.

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! The input of a call on its way into the pool: items are pulled and encoded on their caller's thread, outside the pool's lock.
 //!
 //! Relies on the codec and the task's encoding. Two tempers: a `map` is over at the first item that cannot be encoded; calls
@@ -22,8 +23,10 @@ use crate::task::{self, IntoInput, Task};
 
 /// A message is closed once it holds so many bytes of arguments.
 const MAX_BYTES: usize = 256 << 10;
-/// Workers should not wait for the last of many messages before they see the first.
+/// Workers should not wait for the last of many messages before they see the first: so many, or so many bytes, are handed over
+/// together.
 const BATCH: usize = 64;
+const BATCH_BYTES: u64 = 64 << 10;
 /// Where each item counts, an input that is slower than this is not waited for while there may be values to give.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -69,6 +72,25 @@ pub(crate) struct Cut {
     pub(crate) error: Option<Error>,
 }
 
+/// Items one after another, as far as it went.
+pub(crate) struct Run {
+    items: u32,
+    /// Where the last of them ends.
+    len: usize,
+    /// `false` at the end of the input.
+    last: Result<bool>,
+}
+
+impl Run {
+    fn new(out: &Writer<'_>) -> Self {
+        Run {
+            items: 0,
+            len: out.len(),
+            last: Ok(true),
+        }
+    }
+}
+
 impl Encoder {
     pub(crate) fn of<T: Task>(reducer: Option<u32>) -> Result<Self> {
         let session = session::current()?;
@@ -88,6 +110,40 @@ impl Encoder {
         hint: usize,
         mut encode: impl FnMut(&mut Writer<'_>) -> Result<bool>,
     ) -> Cut {
+        self.cut(count, hint, |out, framed| {
+            let mut run = Run::new(out);
+            while matches!(run.last, Ok(true)) && run.items < count && run.len < MAX_BYTES {
+                run.last = if framed {
+                    out.begin_frame().and_then(|frame| match encode(out) {
+                        Ok(true) => out.end_frame(frame).map(|()| true),
+                        no => {
+                            out.cancel_frame(frame);
+                            no
+                        }
+                    })
+                } else {
+                    encode(out)
+                };
+                if matches!(run.last, Ok(true)) {
+                    (run.items, run.len) = (run.items + 1, out.len());
+                }
+            }
+            run
+        })
+    }
+
+    /// The same of items of constant size, where each does not have to be looked at.
+    fn block(&self, count: u32, source: &mut impl Source) -> Cut {
+        self.cut(count, 0, |out, _| {
+            let size = self.fixed.unwrap_or(0).max(1);
+            let most = MAX_BYTES.div_ceil(size).min(u32::MAX as usize) as u32;
+            source.block(out, count.min(most))
+        })
+    }
+
+    /// Makes a message of what `fill` writes; it is told whether each item is a frame.
+    #[inline]
+    fn cut(&self, count: u32, hint: usize, fill: impl FnOnce(&mut Writer<'_>, bool) -> Run) -> Cut {
         let mut room = Room::default();
         let mut store = BlockStore::over_words(self.heap, &mut room.0).lending();
         let framed = self.fixed.is_none() && count > 1;
@@ -102,36 +158,14 @@ impl Encoder {
             if expected > INLINE {
                 error = out.reserve(expected).err();
             }
-            let mut before = out.len();
-            let mut last = Ok(error.is_none());
-            // Two loops, so that plain data pays for no frames.
-            if framed {
-                while matches!(last, Ok(true)) && items < count && before < MAX_BYTES {
-                    last = out.begin_frame().and_then(|frame| match encode(&mut out) {
-                        Ok(true) => out.end_frame(frame).map(|()| true),
-                        no => {
-                            out.cancel_frame(frame);
-                            no
-                        }
-                    });
-                    if matches!(last, Ok(true)) {
-                        items += 1;
-                        before = out.len();
-                    }
+            if error.is_none() {
+                let run = fill(&mut out, framed);
+                out.truncate(run.len);
+                items = run.items;
+                match run.last {
+                    Ok(more) => ended = !more,
+                    Err(cause) => error = Some(cause),
                 }
-            } else {
-                while matches!(last, Ok(true)) && items < count && before < MAX_BYTES {
-                    last = encode(&mut out);
-                    if matches!(last, Ok(true)) {
-                        items += 1;
-                        before = out.len();
-                    }
-                }
-            }
-            out.truncate(before);
-            match last {
-                Ok(more) => ended = !more && error.is_none(),
-                Err(cause) => error = Some(cause),
             }
             len = out.len();
         }
@@ -175,13 +209,16 @@ impl Encoder {
 pub(crate) trait Source {
     /// Encodes the next item; `false` when there is none left. One that the heap has no room for is the next again.
     fn next(&mut self, out: &mut Writer<'_>) -> Result<bool>;
+    /// Encodes the next `most` items, all of one size, for which there is room mostly.
+    fn block(&mut self, out: &mut Writer<'_>, most: u32) -> Run;
     /// Forgets an item that there was no room for.
     fn skip(&mut self);
 }
 
 /// The items of an iterator.
 struct Items<'a, T: Task, I: Iterator> {
-    input: I,
+    /// Away while items are taken from it: it is not asked again after it panicked.
+    input: Option<I>,
     again: Option<I::Item>,
     task: PhantomData<fn(T::Params<'a>)>,
 }
@@ -193,7 +230,7 @@ where
     I::Item: IntoInput<T::Params<'a>>,
 {
     Items::<'a, T, I> {
-        input,
+        input: Some(input),
         again: None,
         task: PhantomData,
     }
@@ -208,14 +245,14 @@ where
     fn next(&mut self, out: &mut Writer<'_>) -> Result<bool> {
         if task::fixed_in::<T>().is_some() {
             // There is room for all of a message before its first item is asked for: none comes back.
-            let Some(item) = self.input.next() else {
+            let Some(item) = self.pull() else {
                 return Ok(false);
             };
             return task::encode_item::<T, _>(&item, out).map(|()| true);
         }
         let item = match self.again.take() {
             Some(item) => item,
-            None => match self.input.next() {
+            None => match self.pull() {
                 Some(item) => item,
                 None => return Ok(false),
             },
@@ -235,14 +272,53 @@ where
         }
     }
 
+    fn block(&mut self, out: &mut Writer<'_>, most: u32) -> Run {
+        let mut run = Run::new(out);
+        // Input and output are locals here: a loop that only copies becomes one.
+        let Some(mut input) = self.input.take() else {
+            run.last = Ok(false);
+            return run;
+        };
+        let most = match out.room().checked_div(task::fixed_in::<T>().unwrap_or(0)) {
+            Some(fits) => most.min(fits.min(u32::MAX as usize) as u32),
+            None => most,
+        };
+        run.last = out.apart(|out| {
+            for _ in 0..most {
+                let Some(item) = input.next() else {
+                    return Ok(false);
+                };
+                // SAFETY: there is room for as many as are asked for.
+                unsafe { out.promise_room(task::fixed_in::<T>().unwrap_or(0)) };
+                task::encode_item::<T, _>(&item, out)?;
+                run.items += 1;
+            }
+            Ok(true)
+        });
+        run.len = out.len();
+        self.input = Some(input);
+        run
+    }
+
     fn skip(&mut self) {
         self.again = None;
+    }
+}
+
+impl<'a, T: Task, I: Iterator> Items<'a, T, I> {
+    #[inline]
+    fn pull(&mut self) -> Option<I::Item> {
+        self.input.as_mut()?.next()
     }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
     fn next(&mut self, out: &mut Writer<'_>) -> Result<bool> {
         (**self).next(out)
+    }
+
+    fn block(&mut self, out: &mut Writer<'_>, most: u32) -> Run {
+        (**self).block(out, most)
     }
 
     fn skip(&mut self) {
@@ -331,7 +407,8 @@ impl<S: Source> Feed<S> {
             more && demand.bytes > 0 && !feed.is_late()
         };
         while open(self, &demand) {
-            while open(self, &demand) && self.pieces.len() < BATCH {
+            let bytes = demand.bytes.saturating_sub(BATCH_BYTES);
+            while open(self, &demand) && self.pieces.len() < BATCH && demand.bytes > bytes {
                 self.pull(&mut demand)?;
                 if self.patient && begun.elapsed() > PATIENCE {
                     self.hand_over(shared, ticket)?;
@@ -396,7 +473,10 @@ impl<S: Source> Feed<S> {
                 more
             })
         } else {
-            let cut = self.encoder.message(chunk, 0, |out| source.next(out));
+            let cut = match self.encoder.fixed {
+                Some(_) => self.encoder.block(chunk, source),
+                None => self.encoder.message(chunk, 0, |out| source.next(out)),
+            };
             ended = cut.ended;
             cut
         };

@@ -1,3 +1,4 @@
+#![allow(unsafe_code)]
 //! What a worker calls: a batch of items of one task, decoded, called, encoded, without leaving typed code in between.
 //!
 //! Relies on the codec, `params`, `report` and `panic`. User code runs in here: the task, and the `Serialize`,
@@ -106,20 +107,88 @@ fn items<T: Task, C: Codec<T>, G: ResultTag<T>, const FRAMED: bool>(
     batch: &mut Batch<'_, '_, '_>,
     done: &mut Done,
 ) -> Result<(), Report> {
-    let mut args = batch.args.clone();
-    let (out, progress, out_framed) = (&mut *batch.out, batch.progress, batch.out_framed);
-    for at in done.at..batch.to {
-        let value = call::<T, C, FRAMED>(codec, &mut args)?;
-        write::<T, G>(result, &value, out_framed, out)?;
-        // Before the item counts as done: this may panic, too.
-        drop(value);
-        *done = Done {
-            at: at + 1,
-            out: out.len(),
-        };
-        progress.store(u64::from(at) + 1, Ordering::Release);
-        stored("progress");
+    if !FRAMED && let (Some(size), Some(out_size)) = (C::FIXED, G::FIXED) {
+        let count = (batch.to - done.at) as usize;
+        let fits =
+            |size: usize, room: usize| size.checked_mul(count).is_some_and(|all| all <= room);
+        let ready = batch.args.is_trusted() && !batch.out_framed;
+        if ready && fits(size, batch.args.remaining()) && fits(out_size, batch.out.room()) {
+            // SAFETY: just checked.
+            return unsafe { blocks::<T, C, G>(codec, result, batch, done, size, out_size) };
+        }
     }
+    let mut args = batch.args.clone();
+    let (from, to) = (done.at, batch.to);
+    let (progress, out_framed) = (batch.progress, batch.out_framed);
+    batch.out.apart(|out| {
+        for at in from..to {
+            let value = call::<T, C, FRAMED>(codec, &mut args)?;
+            write::<T, G>(result, &value, out_framed, out)?;
+            // Before the item counts as done: this may panic, too.
+            drop(value);
+            *done = Done {
+                at: at + 1,
+                out: out.len(),
+            };
+            progress.store(u64::from(at) + 1, Ordering::Release);
+            stored("progress");
+        }
+        Ok(())
+    })?;
+    batch.args = args;
+    Ok(())
+}
+
+/// The same loop where arguments and results are plain data, and the memory of all of them is there: nothing is left of it but
+/// the task, its argument, its result, and one store that says how far it is.
+///
+/// # Safety
+///
+/// The message is trusted, and holds `size` bytes for each item; there is room for `out_size` bytes for each.
+#[inline(always)]
+unsafe fn blocks<T: Task, C: Codec<T>, G: ResultTag<T>>(
+    codec: C,
+    result: G,
+    batch: &mut Batch<'_, '_, '_>,
+    done: &mut Done,
+    size: usize,
+    out_size: usize,
+) -> Result<(), Report> {
+    /// How far it is; told when the loop ends, however it does.
+    struct Count<'a> {
+        at: u32,
+        size: usize,
+        done: &'a mut Done,
+    }
+    impl Drop for Count<'_> {
+        #[inline(always)]
+        fn drop(&mut self) {
+            self.done.out += (self.at - self.done.at) as usize * self.size;
+            self.done.at = self.at;
+        }
+    }
+    let mut args = batch.args.clone();
+    let (to, progress) = (batch.to, batch.progress);
+    let mut count = Count {
+        at: done.at,
+        size: out_size,
+        done,
+    };
+    batch.out.apart(|out| {
+        while count.at < to {
+            // SAFETY: each item takes its share of what there was for all of them.
+            unsafe {
+                args.promise(size);
+                out.promise_room(out_size);
+            }
+            let value = call::<T, C, false>(codec, &mut args)?;
+            write::<T, G>(result, &value, false, out)?;
+            count.at += 1;
+            progress.store(u64::from(count.at), Ordering::Release);
+            stored("progress");
+        }
+        Ok(())
+    })?;
     batch.args = args;
     Ok(())
 }
