@@ -206,6 +206,7 @@ impl PoolBuilder {
         let mut calls = self.calls;
         let policy = Policy {
             max_items: self.tasks_per_worker,
+            hands: crate::process::cpu_count() as u32,
             ..Policy::default()
         };
         if let Some(most) = self.tasks_per_worker {

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::thread::Thread;
 
-use super::engine::{Engine, Event, local};
+use super::engine::{Engine, Event, Sleep, local};
 use super::mail::Job;
 use super::scheduler::{
     Action, CallId, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
@@ -188,6 +188,18 @@ impl Core {
         self.act();
         if timed {
             self.check_deadlines();
+        }
+    }
+
+    /// As the engine does; it is to wake whoever sleeps soon while work is held back.
+    pub(crate) fn prepare_sleep(&mut self) -> Option<Sleep> {
+        self.engine.prepare_sleep(self.scheduler.holds_back())
+    }
+
+    /// Nobody rang for a while.
+    pub(crate) fn look_again(&mut self) {
+        if self.scheduler.holds_back() && !self.engine.has_news() {
+            self.scheduler.stalled();
         }
     }
 

@@ -212,7 +212,7 @@ impl Shared {
         me: Leader,
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, Lead> {
-        let Some(sleep) = lead.core.engine.prepare_sleep() else {
+        let Some(sleep) = lead.core.prepare_sleep() else {
             return lead;
         };
         if me == Leader::Keeper {
@@ -230,7 +230,11 @@ impl Shared {
                 until.saturating_duration_since(Instant::now())
             })),
         }
+        let unrung = sleep.backstop.is_some_and(|at| Instant::now() >= at);
         let mut lead = self.lock();
+        if unrung {
+            lead.core.look_again();
+        }
         lead.asleep -= 1;
         if me == Leader::Keeper {
             lead.keeper_sleeps = None;
@@ -288,7 +292,7 @@ impl Shared {
             return self.wake_keeper();
         };
         lead.leader = Leader::Keeper;
-        let sleep = lead.core.engine.prepare_sleep();
+        let sleep = lead.core.prepare_sleep();
         let timed = lead.core.next_deadline().is_some();
         self.unlock(lead);
         let as_it_sleeps =

@@ -6,7 +6,10 @@
 //! a thousand times for each time that the second sleeps, and a full barrier behind a store waits for the line to arrive from
 //! the other core. So the first has only [`light`], which keeps the compiler from moving things and costs nothing, and the
 //! second has [`heavy`], which makes the kernel run a full barrier on every core where a process of ours is running
-//! (`membarrier`, 0.6 µs). A process that is not running has had one when it was taken off its core.
+//! (`membarrier`: 0.5 µs where none is, 8 µs where one is running on another core, which is interrupted). A process that is
+//! not running has had one when it was taken off its core.
+//!
+//! It pays where many things are put for each time that somebody sleeps, and not where half of them are slept for.
 //!
 //! The kernel does so for processes that have registered. One that could not has a full barrier in its `light`.
 

@@ -239,7 +239,7 @@ impl Engine for InProcess {
         false
     }
 
-    fn prepare_sleep(&mut self) -> Option<Sleep> {
+    fn prepare_sleep(&mut self, _: bool) -> Option<Sleep> {
         let quiet = self.events.is_empty() && (self.busy || self.queue.is_empty());
         quiet.then_some(Sleep {
             seen: 0,

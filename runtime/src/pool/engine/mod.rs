@@ -121,8 +121,8 @@ pub(crate) trait Engine: Send {
     fn has_news(&self) -> bool;
     /// Whether a short wait for news is better spent polling than sleeping.
     fn worth_spinning(&self) -> bool;
-    /// Prepares for a sleep; `None` when there are news already.
-    fn prepare_sleep(&mut self) -> Option<Sleep>;
+    /// Prepares for a sleep, that is not to last for long if `look_again`; `None` when there are news already.
+    fn prepare_sleep(&mut self, look_again: bool) -> Option<Sleep>;
     /// After a sleep.
     fn awake(&mut self);
     /// Who the worker is.

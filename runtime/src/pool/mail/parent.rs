@@ -5,7 +5,10 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::super::service::Place;
 use super::{ANY_ITEM, ASKED, CLAIMED, For, Job, Mail, Note, QUEUED, RECALLED, SLOTS};
-use crate::sys::futex;
+use crate::sys::{advice, futex};
+
+/// How many slots further on the next one is that is asked for beforehand.
+const AHEAD: u32 = 3;
 
 impl Mail {
     /// Writes a job into the slot of `seq`; it stands once `publish` has covered it. The parent keeps within SLOTS by its own
@@ -121,6 +124,8 @@ impl Mail {
     /// Copies a result out of its slot.
     pub(crate) fn note(&self, index: u32) -> Note {
         let slot = self.shared().results[(index % SLOTS) as usize].0.get();
+        let later = index.wrapping_add(AHEAD) % SLOTS;
+        advice::soon_read(&self.shared().results[later as usize]);
         // SAFETY: inside the ring; plain numbers, copied out once. A worker that scribbles meanwhile can make them wrong, and
         // every one is checked, but not unsound.
         unsafe { slot.read_volatile() }

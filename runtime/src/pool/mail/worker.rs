@@ -11,8 +11,11 @@ use super::{
 use crate::codec::Reader;
 use crate::error::{Error, Kind};
 use crate::heap::Heap;
-use crate::sys::futex;
 use crate::sys::points::stored;
+use crate::sys::{advice, futex};
+
+/// How many slots further on the next one is that is asked for beforehand.
+const AHEAD: u32 = 3;
 
 /// What a worker sleeps for.
 #[derive(Clone, Copy)]
@@ -118,6 +121,7 @@ impl Mail {
             };
         }
         let slot = self.job_slot(head);
+        advice::soon_written(self.job_slot(head.wrapping_add(AHEAD)));
         // SAFETY: published by the parent with Release, read with Acquire; the parent does not touch it until `head` passes.
         unsafe {
             self.progress()

@@ -2,7 +2,8 @@
 //! `Scheduler`, which keep both in constant time whatever the number of workers.
 //!
 //! Idle workers come first, the one that was busy last before the others (its caches are warm and it may still be
-//! spinning); then those with room, in turn. Calls take turns part by part, the two kinds of calls likewise.
+//! spinning); then those with room, in turn. Calls take turns part by part, the two kinds of calls likewise. Short parts are
+//! kept to as many workers as there are processors (`crowd`).
 
 use super::workers::{Mode, Sent};
 use super::{Action, Part, Scheduler, WorkerId};
@@ -17,22 +18,32 @@ impl Scheduler {
             let Some(&slot) = self.rounds[kind].front() else {
                 continue;
             };
-            let Some(index) = self.pick(kind) else {
+            let call = self.calls.at(slot);
+            let items = call.queue.front().map_or(1, |part| part.to - part.from);
+            let short = self.is_short_part(call, items);
+            let Some(index) = self.pick(kind, short) else {
                 continue;
             };
             self.turn = 1 - kind;
-            return self.send(kind, slot, index);
+            return self.send(kind, slot, index, short);
         }
         None
     }
 
     /// A worker with room for a part of this kind.
-    fn pick(&mut self, kind: usize) -> Option<usize> {
-        if let Some(&index) = self.idle.last() {
+    fn pick(&mut self, kind: usize, short: bool) -> Option<usize> {
+        let crowded = short && self.is_crowded();
+        if let Some(&index) = self.idle.last()
+            && !crowded
+        {
             return Some(index as usize);
         }
         let most = self.policy.max_window.max(1) as usize;
-        while let Some(&index) = self.roomy[kind].front() {
+        loop {
+            let index = match crowded {
+                false => *self.roomy[kind].front()?,
+                true => *self.roomy[kind].back()?,
+            };
             let worker = &mut self.workers[index as usize];
             if worker.usable()
                 && worker.load[kind] < self.windows[kind].target
@@ -41,12 +52,14 @@ impl Scheduler {
                 return Some(index as usize);
             }
             worker.in_roomy[kind] = false;
-            self.roomy[kind].pop_front();
+            match crowded {
+                false => self.roomy[kind].pop_front(),
+                true => self.roomy[kind].pop_back(),
+            };
         }
-        None
     }
 
-    fn send(&mut self, kind: usize, slot: u32, index: usize) -> Option<Action> {
+    fn send(&mut self, kind: usize, slot: u32, index: usize, short: bool) -> Option<Action> {
         let call = self.calls.at_mut(slot);
         let part = call.queue.pop_front()?;
         if call.queue.is_empty() {
@@ -79,8 +92,12 @@ impl Scheduler {
             attempt: part.attempt,
             weight,
             kind: kind as u8,
+            short,
             mode,
         });
+        if short {
+            self.crowd.takes(worker);
+        }
         // A worker that has served its time gets nothing more.
         worker.served = worker.served.saturating_add(count);
         if self
@@ -127,6 +144,9 @@ impl Scheduler {
         let Some(victim) = self.most_crowded() else {
             return false;
         };
+        if self.keeps(victim) {
+            return false;
+        }
         let mut wanted = self.workers[victim].waiting.div_ceil(2);
         for at in (0..self.workers[victim].sent.len()).rev() {
             if wanted == 0 {
@@ -137,6 +157,11 @@ impl Scheduler {
             }
         }
         true
+    }
+
+    /// Whether what this worker has is left to it although others have nothing.
+    fn keeps(&self, index: usize) -> bool {
+        self.workers[index].short > 0 && self.is_crowded()
     }
 
     fn most_crowded(&mut self) -> Option<usize> {
@@ -155,6 +180,7 @@ impl Scheduler {
             let load = |index: usize| {
                 let worker = &self.workers[index];
                 (
+                    !self.keeps(index),
                     worker.load.iter().map(|&load| u64::from(load)).sum::<u64>(),
                     worker.waiting,
                 )

@@ -180,6 +180,7 @@ impl Scheduler {
             return;
         };
         worker.load[usize::from(sent.kind)] -= sent.weight;
+        self.crowd.gives(worker, u32::from(sent.short));
         self.in_flight -= u64::from(sent.to - sent.from);
         self.calls.at_mut(sent.call).sent -= 1;
         self.jobs.at_mut(sent.job.slot).out -= 1;

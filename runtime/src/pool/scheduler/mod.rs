@@ -17,7 +17,8 @@
 //! nothing it says is believed any more). A slot whose worker is lost starts again at once, unless it is not wanted any
 //! more or has died too often in a row without getting anything done.
 //!
-//! What holds after every event, once its actions are carried out: no part waits in a queue while a worker is idle; a
+//! What holds after every event, once its actions are carried out: no part waits in a queue while a worker is idle, but
+//! for short ones while as many workers as there are processors have such (`crowd`); a
 //! worker holds at most `max_window` parts; a job is released once, after all its items are resolved and no worker
 //! holds a part of it; a call is done once, after its last release.
 //!
@@ -26,6 +27,7 @@
 //! whole part but the item to blame runs again.
 
 mod calls;
+mod crowd;
 mod deadlines;
 mod dispatch;
 mod events;
@@ -110,6 +112,10 @@ pub(crate) struct Policy {
     pub(crate) chunk_depth: u32,
     /// From this length on a part is sent only to a worker that has nothing else: the wait between two does not matter.
     pub(crate) long_ns: u64,
+    /// How many workers can run at a time: processors. Short parts are given to no more of them than that, see `crowd` …
+    pub(crate) hands: u32,
+    /// … if they take less than this: about what it costs to have a processor go from one process to another.
+    pub(crate) short_ns: u64,
     /// A slot is given up after so many deaths in a row without anything done.
     pub(crate) max_barren_deaths: u32,
     /// A worker that was sent so many items is replaced by a fresh one when it has done them.
@@ -126,6 +132,8 @@ impl Default for Policy {
             max_chunk_items: 1 << 20,
             chunk_depth: 4,
             long_ns: 10_000_000,
+            hands: u32::MAX,
+            short_ns: 20_000,
             max_barren_deaths: 10,
             max_items: None,
         }
@@ -281,6 +289,8 @@ pub(crate) struct Scheduler {
     /// Parts whose recall was asked for and not answered.
     recalling: u32,
     in_flight: u64,
+    /// Where there are more workers than processors.
+    crowd: crowd::Crowd,
     /// The last `tick`.
     now: u64,
     /// The timers of the workers; exact.
@@ -318,6 +328,7 @@ impl Scheduler {
             waiting: 0,
             recalling: 0,
             in_flight: 0,
+            crowd: crowd::Crowd::default(),
             now: 0,
             timers: BTreeSet::new(),
             timed: 0,

@@ -79,6 +79,7 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
             1..6u32,
             1..12u32,
             prop::option::weighted(0.3, 1..60u32),
+            prop_oneof![Just(u32::MAX), 1..6u32],
         ),
         prop::collection::vec(call_plan(), 1..6),
         prop::collection::vec((0..40_000_000u64, 1..=workers), 0..4),
@@ -98,6 +99,7 @@ fn plan(workers: u32) -> impl Strategy<Value = Plan> {
                     chunk_depth: policy.1,
                     max_barren_deaths: policy.2,
                     max_items: policy.3,
+                    hands: policy.4,
                     ..Policy::default()
                 },
                 calls,

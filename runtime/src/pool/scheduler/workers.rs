@@ -19,6 +19,8 @@ pub(super) struct Worker {
     pub(super) load: [u32; 2],
     /// How many of them could be recalled.
     pub(super) waiting: u32,
+    /// How many of them are short.
+    pub(super) short: u32,
     /// Whether it is listed in `Scheduler::roomy`.
     pub(super) in_roomy: [bool; 2],
     /// Whether it is listed in `Scheduler::crowded`.
@@ -67,6 +69,7 @@ pub(super) struct Sent {
     pub(super) attempt: u32,
     pub(super) weight: u32,
     pub(super) kind: u8,
+    pub(super) short: bool,
     pub(super) mode: Mode,
 }
 
@@ -90,6 +93,7 @@ impl Worker {
             sent: VecDeque::new(),
             load: [0; 2],
             waiting: 0,
+            short: 0,
             in_roomy: [false; 2],
             in_crowded: false,
             idle_at: None,
@@ -195,6 +199,8 @@ impl Scheduler {
         let mut sent = std::mem::take(&mut slot.sent);
         slot.waiting = 0;
         slot.load = [0; 2];
+        let short = slot.short;
+        self.crowd.gives(slot, short);
         self.unlist_idle(index);
         self.disarm(index);
         // Before its parts are seen to, so that nothing asks the dead worker for anything.

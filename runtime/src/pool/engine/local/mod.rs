@@ -24,7 +24,8 @@ mod remains;
 mod stop;
 mod worker;
 
-/// While results may stand unread behind a low-water mark, the parent looks this often although nobody rang.
+/// While results may stand unread behind a low-water mark, or work is held back on the expectation that some come, the parent
+/// looks this often although nobody rang.
 const BACKSTOP: Duration = Duration::from_millis(2);
 
 /// So many workers a processor are a crowd.
@@ -327,8 +328,8 @@ impl Engine for Local {
         busy < self.processors
     }
 
-    fn prepare_sleep(&mut self) -> Option<Sleep> {
-        let mut early = false;
+    fn prepare_sleep(&mut self, look_again: bool) -> Option<Sleep> {
+        let mut early = look_again;
         for worker in self.workers.iter_mut().flatten() {
             worker.refill();
             early |= !worker.overflow.is_empty();

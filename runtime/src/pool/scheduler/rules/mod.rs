@@ -3,6 +3,7 @@
 use super::sim::NOBODY;
 use super::*;
 
+mod crowd;
 mod deadlines;
 mod ends;
 mod sending;

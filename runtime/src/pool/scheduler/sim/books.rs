@@ -60,15 +60,18 @@ impl Sim {
             let mut load = [0; 2];
             let mut count = [0; 2];
             let mut own = 0;
+            let mut short = 0;
             for (at, sent) in worker.sent.iter().enumerate() {
                 load[usize::from(sent.kind)] += sent.weight;
                 count[usize::from(sent.kind)] += 1;
                 own += u32::from(sent.mode == Mode::Waiting);
+                short += u32::from(sent.short);
                 recalling += u32::from(sent.mode == Mode::Recalling);
                 assert!(at > 0 || sent.mode != Mode::Waiting);
             }
             assert_eq!(load, worker.load);
             assert_eq!(own, worker.waiting);
+            assert_eq!(short, worker.short);
             assert!(count[CHUNKS] <= self.plan.policy.chunk_depth);
             waiting += own;
             if own > 0 {
@@ -100,7 +103,7 @@ impl Sim {
     }
 
     /// Nobody is idle while a part is queued; nobody is idle while parts wait at another worker, unless some are asked
-    /// back already.
+    /// back already. Where short parts are kept to some of the workers, others may be.
     pub(super) fn audit_promises(&self) {
         let credible = |w: &&Virtual| w.up && !w.killed && !w.retired && w.cut.is_none();
         let idle = self
@@ -108,6 +111,7 @@ impl Sim {
             .iter()
             .filter(credible)
             .any(|w| w.view.is_empty());
+        let idle = idle && !self.scheduler.is_crowded();
         if idle {
             assert_eq!(self.runnable, 0, "a worker is idle while parts are queued");
         }
@@ -133,6 +137,16 @@ impl Scheduler {
         self.workers
             .get(worker.0 as usize)
             .map_or(0, |worker| worker.sent.len())
+    }
+
+    /// What the worker is on.
+    pub(in super::super) fn first_of(&self, worker: WorkerId) -> Option<Part> {
+        let sent = self.workers.get(worker.0 as usize)?.sent.front()?;
+        Some(Part {
+            job: sent.job,
+            from: sent.from,
+            to: sent.to,
+        })
     }
 
     /// Whether parts are queued that no worker has room for.

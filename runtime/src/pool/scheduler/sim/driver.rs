@@ -9,9 +9,14 @@ impl Sim {
             while let Some(action) = self.scheduler.next_action() {
                 self.carry_out(action);
             }
-            if !self.feed() {
+            if self.feed() {
+                continue;
+            }
+            // Now and then nothing has come for so long that more hands are wanted.
+            if !self.scheduler.holds_back() || !self.chance(5_000) {
                 break;
             }
+            self.scheduler.stalled();
         }
         assert!(self.expected_losses.is_empty(), "an item is not resolved");
         assert!(self.expected_kills.is_empty(), "a liar is not killed");

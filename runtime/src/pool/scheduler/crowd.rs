@@ -1,0 +1,74 @@
+//! More workers than processors: short parts are kept to a few of them. Relies on the lists of `Scheduler`.
+//!
+//! A part that takes less time than a processor needs to go from one process to another gains nothing from a worker that
+//! would have to be woken while others keep all processors busy, and costs everybody the change. So workers that have short
+//! parts are *hands*, and there are no more of them than processors: the others sleep, and parts wait in their queues until a
+//! hand has room. Among the hands the one that was given a part last is the next, until it is full.
+//!
+//! That is a bet on the expected time. A hand whose item takes long after all (it sleeps, it waits for a file) keeps what is
+//! queued behind it waiting although others are idle. Who drives the scheduler sees that no result has come for a while, and says
+//! so ([`Scheduler::stalled`]): then the number of hands doubles, and what they have not begun is shared out, until all short
+//! parts are done.
+
+use super::calls::Call;
+use super::workers::Worker;
+use super::{SINGLES, Scheduler};
+
+/// The account of it.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    /// How many workers have short parts.
+    hands: u32,
+    /// How often that was too few since it was none.
+    stalls: u32,
+}
+
+impl Scheduler {
+    /// Whether no further worker is to get short parts.
+    pub(super) fn is_crowded(&self) -> bool {
+        let Crowd { hands, stalls } = self.crowd;
+        let most = self.policy.hands.max(1);
+        self.present > most && u64::from(hands) >= u64::from(most) << stalls
+    }
+
+    /// Whether parts of this call are short; not known yet is not short.
+    pub(super) fn is_short_part(&self, call: &Call, count: u32) -> bool {
+        let short = |each: f64| each * f64::from(count) < self.policy.short_ns as f64;
+        call.kind == SINGLES && call.pace.each().is_some_and(short)
+    }
+
+    /// Whether parts wait, or could be shared out, although a worker is idle.
+    pub(crate) fn holds_back(&self) -> bool {
+        let waits = self.waiting > 0 || self.rounds.iter().any(|round| !round.is_empty());
+        waits && !self.idle.is_empty()
+    }
+
+    /// No worker has reported anything for a while, and parts are held back.
+    pub(crate) fn stalled(&mut self) {
+        if self.crowd.hands > 0 {
+            self.crowd.stalls = (self.crowd.stalls + 1).min(31);
+        }
+    }
+}
+
+impl Crowd {
+    /// The worker gets a short part.
+    pub(super) fn takes(&mut self, worker: &mut Worker) {
+        worker.short += 1;
+        self.hands += u32::from(worker.short == 1);
+    }
+
+    /// So many short parts are gone from the worker.
+    pub(super) fn gives(&mut self, worker: &mut Worker, parts: u32) {
+        if parts == 0 {
+            return;
+        }
+        worker.short -= parts;
+        if worker.short == 0 {
+            self.hands -= 1;
+            if self.hands == 0 {
+                self.stalls = 0;
+            }
+        }
+    }
+}
