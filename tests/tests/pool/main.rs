@@ -2,6 +2,7 @@
 //! engines is in `engines`; thousands of pools and kills are in `stress`.
 
 mod callbacks;
+mod crowd;
 mod ends;
 mod losses;
 mod memory;
