@@ -34,6 +34,7 @@ struct Sent {
 }
 
 impl Sent {
+    #[inline]
     fn bytes(&self) -> u64 {
         match self.block {
             Some(_) => self.message.body[1],
@@ -217,6 +218,7 @@ impl Core {
         self.scheduler.next_deadline()
     }
 
+    #[inline]
     fn take_in(&mut self, event: Event) {
         match event {
             Event::Values {
@@ -313,6 +315,7 @@ impl Core {
         self.engine.unfit(Error::new(Kind::Timeout, text))
     }
 
+    #[inline]
     fn deliver(&mut self, job: JobId, from: u32, count: u32, what: What) {
         let Some(sent) = self.jobs.get(job.slot()).and_then(Option::as_ref) else {
             return;
@@ -321,6 +324,7 @@ impl Core {
         self.deliver_to(call, Delivery { first, count, what });
     }
 
+    #[inline]
     fn deliver_to(&mut self, call: CallId, mut delivery: Delivery) {
         let Some(open) = self.calls.get(call.slot()).and_then(Option::as_ref) else {
             return;
@@ -465,6 +469,7 @@ impl Core {
         }
     }
 
+    #[inline]
     fn release(&mut self, job: JobId) {
         let Some(sent) = self.jobs.get_mut(job.slot()).and_then(Option::take) else {
             return;
@@ -520,6 +525,7 @@ fn free(heap: &'static Heap, block: Option<u64>) {
     }
 }
 
+#[inline]
 fn put<T>(table: &mut Vec<Option<T>>, index: usize, value: T) {
     if table.len() <= index {
         table.resize_with(index + 1, || None);

@@ -129,6 +129,7 @@ pub(crate) struct Job {
 }
 
 impl Job {
+    #[inline]
     pub(crate) fn new(task: u32, flags: u32, reducer: u32, len: u32, body: Inline) -> Self {
         Job {
             task,
@@ -141,6 +142,7 @@ impl Job {
         }
     }
 
+    #[inline]
     pub(crate) fn part(mut self, from: u32, to: u32) -> Self {
         (self.from, self.to) = (from, to);
         self
@@ -183,6 +185,7 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    #[inline]
     pub(crate) fn news(&self) -> Option<News> {
         [
             News::Values,
@@ -232,12 +235,14 @@ impl Mail {
         })
     }
 
+    #[inline]
     fn shared(&self) -> &Shared {
         // SAFETY: the block is large enough and 64-byte aligned; atomics and cells only, apart from `job`, which is reached by
         // raw pointer.
         unsafe { self.shared.as_ref() }
     }
 
+    #[inline]
     fn job_slot(&self, seq: u32) -> *mut JobSlot {
         // SAFETY: the index is within the array.
         unsafe {

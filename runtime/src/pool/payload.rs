@@ -20,6 +20,7 @@ enum Body {
 }
 
 impl Payload {
+    #[inline]
     pub(crate) fn slot(heap: &'static Heap, bytes: Inline, len: u32, flags: u32) -> Self {
         let len = len.min(INLINE as u32);
         Payload {
@@ -29,6 +30,7 @@ impl Payload {
         }
     }
 
+    #[inline]
     pub(crate) fn block(heap: &'static Heap, offset: u64, len: u64, flags: u32) -> Self {
         Payload {
             heap,
@@ -38,6 +40,7 @@ impl Payload {
     }
 
     /// How many bytes of the heap it holds.
+    #[inline]
     pub(crate) fn weight(&self) -> u64 {
         match self.body {
             Body::Slot { .. } => 0,
@@ -51,6 +54,7 @@ impl Payload {
     }
 
     /// Reads it; everything is copied out of shared memory before it is looked at.
+    #[inline]
     pub(crate) fn read<R>(
         &self,
         f: impl FnOnce(&mut Reader<'_>) -> Result<R, Error>,

@@ -161,6 +161,7 @@ impl Core {
     }
 
     /// Takes a job of `count` items; its block is the pool's from here on, also on an error.
+    #[inline]
     pub(crate) fn submit(
         &mut self,
         ticket: Ticket,
@@ -229,6 +230,7 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn inbox(&mut self, ticket: Ticket) -> Option<&mut Inbox> {
         self.inboxes.get_mut(ticket.inbox as usize)?.as_mut()
     }

@@ -13,6 +13,7 @@ const AHEAD: u32 = 3;
 impl Mail {
     /// Writes a job into the slot of `seq`; it stands once `publish` has covered it. The parent keeps within SLOTS by its own
     /// count.
+    #[inline]
     pub(crate) fn put(&self, seq: u32, job: &Job) {
         let slot = self.job_slot(seq);
         // SAFETY: the slot is free (the worker's `head` has passed its last use), so nobody else looks at it.
@@ -23,6 +24,7 @@ impl Mail {
     }
 
     /// Publishes all jobs below `tail`, and wakes the worker if it sleeps.
+    #[inline]
     pub(crate) fn publish(&self, tail: u32) {
         let shared = self.shared();
         shared.to_worker.0.tail.store(tail, Ordering::Release);
@@ -30,6 +32,7 @@ impl Mail {
         self.wake_worker();
     }
 
+    #[inline]
     pub(super) fn wake_worker(&self) {
         let [door, asleep] = &self.shared().door.0;
         if asleep.load(Ordering::SeqCst) != 0 && asleep.swap(0, Ordering::SeqCst) != 0 {
@@ -69,11 +72,13 @@ impl Mail {
     }
 
     /// How many results there are, as the worker says.
+    #[inline]
     pub(crate) fn done(&self) -> u32 {
         self.shared().from_worker.0.done.load(Ordering::Acquire)
     }
 
     /// How many jobs the worker is done with, as it says.
+    #[inline]
     pub(crate) fn head(&self) -> u32 {
         self.shared().from_worker.0.head.load(Ordering::Acquire)
     }
@@ -122,6 +127,7 @@ impl Mail {
     }
 
     /// Copies a result out of its slot.
+    #[inline]
     pub(crate) fn note(&self, index: u32) -> Note {
         let slot = self.shared().results[(index % SLOTS) as usize].0.get();
         let later = index.wrapping_add(AHEAD) % SLOTS;

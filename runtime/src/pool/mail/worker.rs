@@ -82,10 +82,12 @@ impl Mail {
         item == u64::from(ANY_ITEM) || item == self.progress().load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn progress(&self) -> &AtomicU64 {
         &self.shared().running.0.progress
     }
 
+    #[inline]
     pub(crate) fn set_out_block(&self, offset: u64) {
         self.shared()
             .running
@@ -105,11 +107,13 @@ impl Mail {
     }
 
     /// Whether anything stands at `head`: a glance without a claim.
+    #[inline]
     pub(crate) fn has_job(&self, head: u32) -> bool {
         self.shared().to_worker.0.tail.load(Ordering::Acquire) != head
     }
 
     /// Claims the job at `head`. A full barrier stands behind a claim.
+    #[inline]
     pub(crate) fn claim(&self, head: u32) -> Next {
         if !self.has_job(head) {
             let stop = self.is_stopped();
@@ -143,6 +147,7 @@ impl Mail {
     }
 
     /// The bytes of an inline message, in place: the parent leaves the slot alone until `head` passes.
+    #[inline]
     pub(crate) fn inline_args(&self, head: u32, len: u32) -> Result<Reader<'static>, Error> {
         if len as usize > INLINE {
             return Err(Error::new(
@@ -161,6 +166,7 @@ impl Mail {
         self.shared().to_worker.0.stop.load(Ordering::Acquire) != 0
     }
 
+    #[inline]
     pub(crate) fn set_head(&self, head: u32) {
         self.shared()
             .from_worker
@@ -171,11 +177,13 @@ impl Mail {
     }
 
     /// How many results the parent has not read yet.
+    #[inline]
     pub(crate) fn unread(&self, done: u32) -> u32 {
         done.wrapping_sub(self.shared().read.0.load(Ordering::Acquire))
     }
 
     /// Writes a result; it stands once `set_done` has covered it. Only with room for it.
+    #[inline]
     pub(crate) fn write_note(&self, index: u32, note: &Note) {
         // SAFETY: the parent has read this slot's last use (the caller checked `unread`), and looks again only after `done`.
         unsafe {
@@ -187,6 +195,7 @@ impl Mail {
         stored("note");
     }
 
+    #[inline]
     pub(crate) fn set_done(&self, done: u32) {
         self.shared()
             .from_worker
@@ -197,6 +206,7 @@ impl Mail {
     }
 
     /// Whether the parent asked to be rung by now. A full barrier must stand between `set_done` and this.
+    #[inline]
     pub(crate) fn wants_ring(&self, done: u32) -> bool {
         let at = self.shared().to_worker.0.wake_at.load(Ordering::Relaxed);
         (done.wrapping_sub(at) as i32) >= 0

@@ -121,6 +121,7 @@ impl Scheduler {
     }
 
     /// The next `count` items of the call, encoded as one job.
+    #[inline]
     pub(crate) fn submit(&mut self, call: CallId, count: u32) -> Result<JobId> {
         let Some(open) = self.calls.get_mut(call.slot, call.generation) else {
             return Err(Error::new(Kind::Usage, "the call is over"));
@@ -194,6 +195,7 @@ impl Scheduler {
     }
 
     /// How many more items to encode now; 0 means that enough is queued.
+    #[inline]
     pub(crate) fn room(&self, call: CallId) -> u32 {
         let Some(open) = self.calls.get(call.slot, call.generation) else {
             return 0;
@@ -302,12 +304,14 @@ impl Scheduler {
     }
 
     /// `count` items of the job have their resolution.
+    #[inline]
     pub(super) fn resolve(&mut self, job: JobId, count: u32) {
         self.jobs.at_mut(job.slot).unresolved -= count;
         self.settle_job(job);
     }
 
     /// Releases the job if nothing is left of it.
+    #[inline]
     pub(super) fn settle_job(&mut self, id: JobId) {
         let job = self.jobs.at_mut(id.slot);
         if job.unresolved == 0 && job.out == 0 && !job.released {

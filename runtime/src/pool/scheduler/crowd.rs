@@ -25,6 +25,7 @@ pub(super) struct Crowd {
 
 impl Scheduler {
     /// Whether no further worker is to get short parts.
+    #[inline]
     pub(super) fn is_crowded(&self) -> bool {
         let Crowd { hands, stalls } = self.crowd;
         let most = self.policy.hands.max(1);
@@ -32,6 +33,7 @@ impl Scheduler {
     }
 
     /// Whether parts of this call are short; not known yet is not short.
+    #[inline]
     pub(super) fn is_short_part(&self, call: &Call, count: u32) -> bool {
         let short = |each: f64| each * f64::from(count) < self.policy.short_ns as f64;
         call.kind == SINGLES && call.pace.each().is_some_and(short)
@@ -53,12 +55,14 @@ impl Scheduler {
 
 impl Crowd {
     /// The worker gets a short part.
+    #[inline]
     pub(super) fn takes(&mut self, worker: &mut Worker) {
         worker.short += 1;
         self.hands += u32::from(worker.short == 1);
     }
 
     /// So many short parts are gone from the worker.
+    #[inline]
     pub(super) fn gives(&mut self, worker: &mut Worker, parts: u32) {
         if parts == 0 {
             return;

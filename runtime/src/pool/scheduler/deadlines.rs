@@ -60,6 +60,7 @@ impl Scheduler {
     }
 
     /// Whether the time matters: without deadlines nobody need read a clock.
+    #[inline]
     pub(crate) fn is_timed(&self) -> bool {
         self.timed > 0 || !self.timers.is_empty()
     }
@@ -204,6 +205,7 @@ impl Scheduler {
     }
 
     /// The worker has begun a part that was asked back; if that was to end it, it is ended.
+    #[inline]
     pub(super) fn evict_if_wanted(&mut self, index: usize, job: JobId) {
         let worker = &mut self.workers[index];
         if worker.evicting != Some(job) {
@@ -264,6 +266,7 @@ impl Scheduler {
     }
 
     /// Another item is the first of the worker's queue now, or none.
+    #[inline]
     pub(super) fn rearm(&mut self, index: usize) {
         if !self.is_timed() {
             return;

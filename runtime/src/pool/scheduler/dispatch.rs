@@ -13,6 +13,7 @@ const LOOK: usize = 8;
 
 impl Scheduler {
     /// Sends the next part, if there is one and a worker has room for it.
+    #[inline]
     pub(super) fn next_send(&mut self) -> Option<Action> {
         for kind in [self.turn, 1 - self.turn] {
             let Some(&slot) = self.rounds[kind].front() else {
@@ -31,6 +32,7 @@ impl Scheduler {
     }
 
     /// A worker with room for a part of this kind.
+    #[inline]
     fn pick(&mut self, kind: usize, short: bool) -> Option<usize> {
         let crowded = short && self.is_crowded();
         if let Some(&index) = self.idle.last()
@@ -59,6 +61,7 @@ impl Scheduler {
         }
     }
 
+    #[inline]
     fn send(&mut self, kind: usize, slot: u32, index: usize, short: bool) -> Option<Action> {
         let call = self.calls.at_mut(slot);
         let part = call.queue.pop_front()?;
@@ -160,6 +163,7 @@ impl Scheduler {
     }
 
     /// Whether what this worker has is left to it although others have nothing.
+    #[inline]
     fn keeps(&self, index: usize) -> bool {
         self.workers[index].short > 0 && self.is_crowded()
     }
@@ -220,6 +224,7 @@ impl Scheduler {
     }
 
     /// The part stays with its worker.
+    #[inline]
     pub(super) fn hold(&mut self, index: usize, at: usize) {
         let worker = &mut self.workers[index];
         let sent = &mut worker.sent[at];

@@ -9,6 +9,7 @@ use super::{Failed, JobId, Scheduler, Verdict, WorkerId};
 impl Scheduler {
     /// The results of the items `from..to` have arrived; they took the worker `ns` nanoseconds. A worker reports in the
     /// order in which it was sent the parts, a part in one piece or in several.
+    #[inline]
     pub(crate) fn finished(
         &mut self,
         worker: WorkerId,
@@ -127,6 +128,7 @@ impl Scheduler {
     }
 
     /// What a worker that is believed is on.
+    #[inline]
     fn head(&self, index: usize) -> Option<Sent> {
         let worker = self.workers.get(index)?;
         worker.credible().then(|| worker.sent.front().copied())?
@@ -154,6 +156,7 @@ impl Scheduler {
     }
 
     /// The worker is done with its first part up to `to`.
+    #[inline]
     fn advance(&mut self, index: usize, head: Sent, to: u32) {
         if to == head.to {
             self.remove(index, 0);
@@ -168,6 +171,7 @@ impl Scheduler {
     }
 
     /// Takes a part out of a worker's queue, with all that is left of it.
+    #[inline]
     fn remove(&mut self, index: usize, at: usize) {
         self.hold(index, at);
         let worker = &mut self.workers[index];

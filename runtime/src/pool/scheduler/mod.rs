@@ -64,6 +64,7 @@ pub(crate) struct CallId {
 
 impl CallId {
     /// The place of the call in a table that grows to the largest number of calls open at a time.
+    #[inline]
     pub(crate) fn slot(self) -> usize {
         self.slot as usize
     }
@@ -78,6 +79,7 @@ pub(crate) struct JobId {
 
 impl JobId {
     /// The place of the job in a table that grows to the largest number of jobs alive at a time.
+    #[inline]
     pub(crate) fn slot(self) -> usize {
         self.slot as usize
     }
@@ -342,6 +344,7 @@ impl Scheduler {
     }
 
     /// What to do next; `None` until something happens.
+    #[inline]
     pub(crate) fn next_action(&mut self) -> Option<Action> {
         // Slots of jobs and calls are free for others only here, so that the driver may key its tables by slot.
         if let Some(job) = self.releases.pop_front() {

@@ -35,11 +35,13 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// Nanoseconds per item, once something is known.
+    #[inline]
     pub(crate) fn each(&self) -> Option<f64> {
         (self.items > 0.0).then_some(self.each)
     }
 
     /// `items` items took `ns` nanoseconds together.
+    #[inline]
     pub(super) fn sample(&mut self, items: u32, ns: u64) {
         let known = self.items > 0.0;
         if known && items == 1 && ns < SHORT && self.gathered < GATHER {
@@ -107,6 +109,7 @@ impl Window {
     }
 
     /// The weight of a part of `count` items.
+    #[inline]
     pub(super) fn weight(&self, pace: &Pace, count: u32, long_ns: u64) -> u32 {
         let half = self.target.div_ceil(2);
         let weight = match pace.each() {
@@ -125,6 +128,7 @@ impl Window {
     }
 
     /// How many parts of that weight fit.
+    #[inline]
     pub(super) fn parts(&self, weight: u32) -> u32 {
         self.target.div_ceil(weight.max(1))
     }

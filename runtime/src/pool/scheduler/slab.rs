@@ -38,6 +38,7 @@ impl<T> Slab<T> {
     }
 
     /// Frees the slot, if that generation still lives there.
+    #[inline]
     pub(super) fn free(&mut self, slot: u32, generation: u32) {
         if let Some(entry) = self.entries.get_mut(slot as usize)
             && entry.live
@@ -49,6 +50,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     pub(super) fn get(&self, slot: u32, generation: u32) -> Option<&T> {
         let entry = self.entries.get(slot as usize)?;
         (entry.live && entry.generation == generation).then_some(&entry.value)
@@ -60,6 +62,7 @@ impl<T> Slab<T> {
     }
 
     /// The entry of a slot that is known to be live.
+    #[inline]
     pub(super) fn at(&self, slot: u32) -> &T {
         let entry = &self.entries[slot as usize];
         debug_assert!(entry.live);
@@ -67,6 +70,7 @@ impl<T> Slab<T> {
     }
 
     /// The entry of a slot that is known to be live.
+    #[inline]
     pub(super) fn at_mut(&mut self, slot: u32) -> &mut T {
         let entry = &mut self.entries[slot as usize];
         debug_assert!(entry.live);
@@ -74,6 +78,7 @@ impl<T> Slab<T> {
     }
 
     /// The generation that lives in a slot.
+    #[inline]
     pub(super) fn generation(&self, slot: u32) -> u32 {
         self.entries[slot as usize].generation
     }

@@ -110,6 +110,7 @@ impl Worker {
     }
 
     /// Whether it gets new parts.
+    #[inline]
     pub(super) fn usable(&self) -> bool {
         self.state == State::Up
             && !self.leaving
@@ -118,6 +119,7 @@ impl Worker {
     }
 
     /// Whether what it says is believed.
+    #[inline]
     pub(super) fn credible(&self) -> bool {
         self.state == State::Up && !self.condemned
     }
@@ -244,6 +246,7 @@ impl Scheduler {
     }
 
     /// Lists a worker where parts are looked for takers.
+    #[inline]
     pub(super) fn note_room(&mut self, index: usize) {
         let most = self.policy.max_window.max(1) as usize;
         let worker = &mut self.workers[index];
@@ -266,6 +269,7 @@ impl Scheduler {
     }
 
     /// The worker is not idle any more, if it was.
+    #[inline]
     pub(super) fn unlist_idle(&mut self, index: usize) {
         if let Some(at) = self.workers[index].idle_at.take() {
             self.idle.swap_remove(at as usize);

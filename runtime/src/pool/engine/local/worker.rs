@@ -80,6 +80,7 @@ impl Worker {
     }
 
     /// Moves what waits for room into the ring, and lets the worker see it.
+    #[inline]
     pub(super) fn refill(&mut self) {
         if !self.overflow.is_empty() {
             self.fill();
@@ -87,6 +88,7 @@ impl Worker {
         }
     }
 
+    #[inline]
     fn understand(&mut self, heap: &'static Heap, id: WorkerId, note: &Note) -> Option<Event> {
         if note.news() == Some(News::Unfit) {
             let [offset, len, ..] = note.body;
@@ -158,6 +160,7 @@ impl Worker {
     }
 
     /// Puts into the ring what there is room for.
+    #[inline]
     pub(super) fn fill(&mut self) {
         while !self.overflow.is_empty() {
             if self.sent.len() >= SLOTS as usize {
