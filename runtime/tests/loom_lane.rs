@@ -16,9 +16,14 @@ mod room;
 mod atomic {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-    pub(crate) fn store_and_fence(word: &AtomicU32, value: u32) {
-        word.store(value, Ordering::Release);
+    // One of the two runs a full barrier for both.
+    pub(crate) fn light() {
         fence(Ordering::SeqCst);
+    }
+
+    pub(crate) fn heavy() -> bool {
+        fence(Ordering::SeqCst);
+        true
     }
 }
 
@@ -72,7 +77,7 @@ impl Shared {
                 *cell = value;
             }
         });
-        end.commit(&self.words, place);
+        end.commit(&self.words, place.next);
         true
     }
 

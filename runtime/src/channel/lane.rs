@@ -5,9 +5,9 @@
 //!
 //! | word | written by | ordering |
 //! |---|---|---|
-//! | `tail` | the putting end, after the record | Release, and a full barrier behind it |
-//! | `head` | the getting end, after it has copied the record out | Release, and a full barrier behind it |
-//! | `exact` | the getting end, with every record that it has copied out; by the putting end it is moved to `head` | Release |
+//! | `tail` | the putting end, after the record | Release, and a light barrier behind it |
+//! | `head` | the getting end, after it has copied the record out | Release, and a light barrier behind it |
+//! | `exact` | the getting end, with every record that it has copied out; by the putting end it is moved to `head` | likewise |
 //! | `taken` | the getting end, before `head` | Relaxed |
 //! | `wants` | by the putting end that is about to sleep: the units that it needs; 0 by the getting end that wakes it | SeqCst |
 //!
@@ -18,14 +18,13 @@
 //! nothing more until the other has gone on.
 //!
 //! What the getting end took before that, and did not show, stands in `exact`, in a line of its own, which costs a plain store; who
-//! is about to sleep moves `head` there by one exchange. A record that is taken in the very moment in which it says that it
-//! sleeps may be seen by neither, because no barrier stands between that store and the look at `wants`: the store is seen soon
-//! after. So the first sleep is a short one, see [`Words::want_room`].
+//! is about to sleep moves `head` there by one exchange.
 //!
 //! Sleep (Dekker): the sleeper says so, then a full barrier, then looks again; the other stores its place, then a full
-//! barrier, then looks whether somebody sleeps. One of the two sees the other.
+//! barrier, then looks whether somebody sleeps. One of the two sees the other. The sleeper pays for both barriers (`sys::fence`):
+//! nobody waits for a line to arrive from the other core before it goes on to the next record.
 
-use super::atomic::{AtomicU32, AtomicU64, Ordering, fence, store_and_fence};
+use super::atomic::{AtomicU32, AtomicU64, Ordering, heavy, light};
 use super::ring::broken;
 use super::room::{self, Place, used};
 use crate::error::Error;
@@ -86,12 +85,12 @@ impl Words {
     }
 
     /// The putting end is about to sleep until there is room for `need` units ([`FOR_BYTES`]: until bytes outside the ring are
-    /// taken). Gives what `head` is, and whether this has been said for a while: if not, sleep shortly and say it again. Look
+    /// taken). Gives what `head` is, and whether this is sure to be seen: if not, sleep shortly and say it again. Look
     /// again after this.
     pub(super) fn want_room(&self, need: u32) -> (u32, bool) {
-        let said = self.wants.0.swap(need, Ordering::SeqCst) == need;
-        fence(Ordering::SeqCst);
-        (self.catch_up(), said)
+        self.wants.0.store(need, Ordering::SeqCst);
+        let sure = heavy();
+        (self.catch_up(), sure)
     }
 
     /// By the putting end: moves `head` to what the getting end has taken, and gives it.
@@ -153,6 +152,17 @@ impl PutEnd {
         }
     }
 
+    /// Room for a record of so many units where it needs no look at what the other end has taken, and no pad: where it goes, and
+    /// where `tail` goes.
+    #[inline(always)]
+    pub(super) fn quick_place(&self, need: u32) -> Option<(u32, u32)> {
+        let free = match self.tail < self.head {
+            true => self.head - self.tail,
+            false => self.units - self.tail,
+        };
+        (need < free).then_some((self.tail, self.tail + need))
+    }
+
     /// Room for a record of so many units, if there is.
     #[inline]
     pub(super) fn place(&mut self, words: &Words, need: u32) -> Result<Option<Place>, Error> {
@@ -179,11 +189,12 @@ impl PutEnd {
         open == 0 || open.saturating_add(bytes) <= limit
     }
 
-    /// The record at `place` is written: it stands from this store on. A full barrier stands behind it.
+    /// The record at `place` is written: it stands from this store on. A light barrier stands behind it.
     #[inline]
-    pub(super) fn commit(&mut self, words: &Words, place: Place) {
-        self.tail = place.next;
-        store_and_fence(&words.tail.0, place.next);
+    pub(super) fn commit(&mut self, words: &Words, next: u32) {
+        self.tail = next;
+        words.tail.0.store(next, Ordering::Release);
+        light();
     }
 
     /// Counts bytes outside the ring; before the record is committed.
@@ -234,6 +245,12 @@ impl GetEnd {
         Ok(Some((self.head, self.tail)))
     }
 
+    /// The same of what was seen before: without a look at what the other end has written since.
+    #[inline]
+    pub(super) fn known(&self) -> Option<(u32, u32)> {
+        (self.head != self.tail).then_some((self.head, self.tail))
+    }
+
     /// Whether there is anything to get: a glance.
     #[inline]
     pub(super) fn is_ready(&self, words: &Words) -> bool {
@@ -245,6 +262,7 @@ impl GetEnd {
     pub(super) fn advance(&mut self, words: &Words, next: u32) -> bool {
         self.head = next;
         words.exact.0.store(next, Ordering::Release);
+        light();
         let is_time = used(self.units, self.shown, next) >= self.units / 8;
         (is_time || words.wants.0.load(Ordering::Relaxed) != 0) && self.show(words)
     }
@@ -265,7 +283,8 @@ impl GetEnd {
             return false;
         }
         self.shown = self.head;
-        store_and_fence(words.head(), self.head);
+        words.head().store(self.head, Ordering::Release);
+        light();
         words.wants_room(self.units, self.head)
     }
 }

@@ -21,6 +21,23 @@ impl Pace {
         Pace(AtomicU32::new(1))
     }
 
+    /// Pauses before the first look, where one has taken all that one knew of: what is being written meanwhile comes in one go.
+    #[inline]
+    pub(super) fn pause(&self) {
+        if is_worth_it() {
+            for _ in 0..self.0.load(Ordering::Relaxed).clamp(1, MOST) {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// The look after [`pause`](Self::pause) found something.
+    #[inline]
+    pub(super) fn found(&self) {
+        let pauses = self.0.load(Ordering::Relaxed);
+        self.0.store((pauses * 2).clamp(1, MOST), Ordering::Relaxed);
+    }
+
     /// Looks until `ready` says so or it is time to sleep; whether it was ready.
     #[inline]
     pub(super) fn poll(&self, mut ready: impl FnMut() -> bool) -> bool {

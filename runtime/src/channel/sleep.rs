@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::heap::{Heap, Life, Party, Place, ROOT, SlotId};
 use crate::sync::{is_gone_unmarked, wait_gone};
-use crate::sys::{futex, signal};
+use crate::sys::{fence, futex, signal};
 
 /// How often is looked at a process that the kernel does not watch over yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -27,6 +27,8 @@ pub struct Sleep {
     words: Vec<(NonNull<AtomicU32>, u32)>,
     kept: Vec<std::sync::Arc<AtomicU32>>,
     unwatched: bool,
+    /// What was said before it may not be seen by others at once.
+    unsure: bool,
 }
 
 // SAFETY: pointers to atomics in memory that stays (see `words`).
@@ -51,6 +53,11 @@ impl Sleep {
         self.words.push((NonNull::from(word), seen));
     }
 
+    /// It was said that somebody sleeps, and that is not sure to be seen.
+    pub(crate) fn unsure(&mut self) {
+        self.unsure = true;
+    }
+
     /// A word of this process.
     pub(crate) fn on_own(&mut self, word: &std::sync::Arc<AtomicU32>, seen: u32) {
         self.kept.push(std::sync::Arc::clone(word));
@@ -62,6 +69,7 @@ impl Sleep {
         self.words.extend(&other.words);
         self.kept.extend(other.kept.iter().cloned());
         self.unwatched |= other.unwatched;
+        self.unsure |= other.unsure;
     }
 
     /// The life of a process: `false` if it is wholly gone. Waits for one that is dying, until the deadline at most; so the sleep
@@ -146,7 +154,7 @@ impl Sleep {
 
     /// Whether a sleep may have ended for no other reason than that it is time to look again.
     pub(crate) fn looks_again(&self) -> bool {
-        self.unwatched
+        self.unwatched || self.unsure
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&AtomicU32, u32)> {
@@ -158,7 +166,11 @@ impl Sleep {
 
     /// Sleeps until one of the words is woken or has changed, or until the deadline. Look again, whatever ended it.
     pub(crate) fn sleep(&self, deadline: Option<Instant>) {
-        let soon = self.unwatched.then(|| Instant::now() + LOOK_AGAIN);
+        let soon = match (self.unsure, self.unwatched) {
+            (true, _) => Some(Instant::now() + fence::UNSURE),
+            (false, true) => Some(Instant::now() + LOOK_AGAIN),
+            (false, false) => None,
+        };
         let until = match (deadline, soon) {
             (Some(deadline), Some(soon)) => Some(deadline.min(soon)),
             (deadline, soon) => deadline.or(soon),

@@ -216,6 +216,7 @@ impl Held {
         self.entry.store(entry, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn place(&self) -> Place {
         self.place
     }
@@ -309,6 +310,7 @@ impl Handle {
     ///
     /// # Panics
     /// The object is too small for it: a handle was taken for one of another kind.
+    #[inline]
     pub(crate) fn body<B: Body>(&self) -> &B {
         let (base, bytes) = self.held().bytes();
         match body_at(base, bytes) {
@@ -317,10 +319,12 @@ impl Handle {
         }
     }
 
+    #[inline]
     pub(crate) fn held(&self) -> &Arc<Held> {
         &self.0.0
     }
 
+    #[inline]
     pub(crate) fn heap(&self) -> &'static Heap {
         self.held().heap
     }

@@ -256,6 +256,7 @@ pub(crate) fn mark_process() -> io::Result<()> {
 }
 
 /// Whether this process is a copy that the program made by its own `fork`.
+#[inline]
 pub(crate) fn forked() -> bool {
     let mark = MARK.load(Ordering::Acquire);
     // SAFETY: a published mark is a page that is never unmapped.

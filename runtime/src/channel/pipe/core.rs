@@ -76,7 +76,7 @@ struct Side {
 unsafe impl Body for Side {}
 
 impl Core {
-    /// Wakes the receiver if it sleeps. A full barrier stands between what it shall see and this.
+    /// Wakes the receiver if it sleeps. A light barrier at least stands between what it shall see and this.
     #[inline]
     pub(super) fn ring_bell(&self) {
         let asleep = self.bell.0[1].load(Ordering::SeqCst);
@@ -323,6 +323,7 @@ impl Lane {
         })
     }
 
+    #[inline]
     fn head(&self) -> &LaneHead {
         // SAFETY: inside the annex, aligned, and nothing but atomics; never unmapped. Freed only by the receiver that has
         // emptied it, or with the pipe, which whoever has a `Lane` holds.

@@ -4,12 +4,13 @@
 //! delays the others by that much and no more. Which lanes there are is looked up when the word `changes` says that they
 //! are others than before.
 
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::core::{Core, Lane, MOST_LANES, SENDERS_GONE};
 use super::sender::wake;
+use crate::channel::atomic::heavy;
 use crate::channel::departure::{self, Traveller};
 use crate::channel::error::closed;
 use crate::channel::lane::GetEnd;
@@ -169,16 +170,45 @@ impl Inlet {
         )
     }
 
+    /// The next message of the lane whose turn it is, if that is all there is to it: it stands there, and `copy` copies it out.
+    #[inline(always)]
+    pub(super) fn quick<R>(&mut self, copy: impl FnOnce(&Record) -> R) -> Option<R> {
+        if self.left == 0 || memory::forked() {
+            return None;
+        }
+        let input = self.lanes.get_mut(self.at).filter(|input| !input.spoilt)?;
+        let words = input.lane.words();
+        let (head, tail) = input.end.known()?;
+        let record = input.lane.ring.inline_record(head, tail)?;
+        self.left -= 1;
+        let value = copy(&record);
+        if input.end.advance(words, record.next) {
+            wake(words);
+        }
+        Some(value)
+    }
+
     /// The next message. Without a deadline looks once; `Some(None)` waits for ever.
     #[inline]
     pub(super) fn next(&mut self, deadline: Option<Option<Instant>>) -> Result<Option<Piece>> {
         if memory::forked() {
             return Err(session::forked());
         }
-        if self.left > 0
-            && let Some(piece) = self.look_at(self.at)?
-        {
-            return Ok(Some(piece));
+        if self.left > 0 {
+            let known = |at: usize| {
+                let input = self.lanes.get(at);
+                input.is_some_and(|input| input.end.known().is_some())
+            };
+            let waits = deadline.is_some() && !known(self.at);
+            if waits {
+                self.pace.pause();
+            }
+            if let Some(piece) = self.look_at(self.at)? {
+                if waits {
+                    self.pace.found();
+                }
+                return Ok(Some(piece));
+            }
         }
         self.next_slow(deadline)
     }
@@ -426,7 +456,9 @@ impl Inlet {
         let state = core.state.0.load(Ordering::Acquire);
         asleep.store(seen | 1, Ordering::SeqCst);
         stored("pipe: asleep");
-        fence(Ordering::SeqCst);
+        if !heavy() {
+            sleep.unsure();
+        }
         sleep.on(bell, seen);
         sleep.on(&core.state.0, state);
         let side = core.side(SENDERS_GONE);

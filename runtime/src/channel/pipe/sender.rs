@@ -30,9 +30,6 @@ use crate::sys::{futex, memory};
 /// Bytes of messages outside the ring that may wait in one lane, if it is more than one message.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// How long the first sleep for room lasts at most: by then whatever the receiver has stored is seen.
-const SOON: Duration = Duration::from_millis(1);
-
 /// The sending end of a [`pipe`](crate::pipe): any number of them, in any process of the session.
 ///
 /// Each clone has a lane of its own to the receiver (a block of 256 KiB, made with the first message): no sender waits for
@@ -69,20 +66,37 @@ fn nobody() -> Error {
 }
 
 impl Out {
+    #[inline]
     fn core(&self) -> &Core {
         self.pipe.body()
     }
 
+    #[inline]
     fn lane(&mut self) -> Result<(Lane, &mut PutEnd, &mut Pace)> {
-        let lane = match self.lane.take() {
-            Some(lane) => lane,
-            None => {
-                let lane = Lane::make(&self.pipe)?;
-                (lane, PutEnd::new(lane.ring.units()))
-            }
-        };
-        let (lane, end) = self.lane.insert(lane);
-        Ok((*lane, end, &mut self.pace))
+        if self.lane.is_none() {
+            self.make_lane()?;
+        }
+        match &mut self.lane {
+            Some((lane, end)) => Ok((*lane, end, &mut self.pace)),
+            None => Err(nobody()),
+        }
+    }
+
+    #[cold]
+    fn make_lane(&mut self) -> Result<()> {
+        let lane = Lane::make(&self.pipe)?;
+        self.lane = Some((lane, PutEnd::new(lane.ring.units())));
+        Ok(())
+    }
+
+    /// Room for a record in the lane that is there, where nothing has to be looked up: where it goes, and where `tail` goes.
+    #[inline(always)]
+    fn quick_place(&self, units: u32) -> Option<(u32, u32)> {
+        let (_, end) = self.lane.as_ref()?;
+        match self.core().is(RECEIVER_GONE) {
+            false => end.quick_place(units),
+            true => None,
+        }
     }
 
     /// Room for a record of `units` units, and of `bytes` outside the ring. `None` for a deadline waits for ever.
@@ -148,7 +162,7 @@ impl Out {
                 return Err(Refused::Full);
             }
             let need = if may(end) { units } else { FOR_BYTES };
-            let (seen, said) = words.want_room(need);
+            let (seen, sure) = words.want_room(need);
             stored("pipe: wants room");
             if let Some(place) = look(end)? {
                 return Ok(place);
@@ -165,18 +179,18 @@ impl Out {
             {
                 return Err(Refused::Error(nobody()));
             }
-            let soon = (!said).then(|| Instant::now() + SOON);
-            sleep.sleep(soon.map_or(deadline, |soon| {
-                Some(deadline.map_or(soon, |deadline| deadline.min(soon)))
-            }));
+            if !sure {
+                sleep.unsure();
+            }
+            sleep.sleep(deadline);
         }
     }
 
     /// The record at `place` is written.
     #[inline]
-    fn commit(&mut self, place: Place) {
+    fn commit(&mut self, next: u32) {
         if let Some((lane, end)) = &mut self.lane {
-            end.commit(lane.words(), place);
+            end.commit(lane.words(), next);
             stored("pipe: tail");
         }
         self.core().ring_bell();
@@ -195,7 +209,7 @@ impl Out {
             at.as_ptr()
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
-        self.commit(place);
+        self.commit(place.next);
         Ok(())
     }
 
@@ -211,7 +225,7 @@ impl Out {
         long.give()?;
         stored("pipe: block given");
         end.count(bytes);
-        self.commit(place);
+        self.commit(place.next);
         long.sent();
         Ok(())
     }
@@ -301,19 +315,27 @@ impl<T: Message> Sender<T> {
         deadline: Option<Option<Instant>>,
     ) -> Result<(), Refused> {
         let out = &mut *self.out.borrow_mut();
-        let mut place = out.place(units_for(bound), 0, deadline)?;
+        let units = units_for(bound);
+        let (at, mut next) = match out.quick_place(units) {
+            Some(quick) => quick,
+            None => {
+                let place = out.place(units, 0, deadline)?;
+                if let (Some(pad), Some((lane, _))) = (place.pad, &out.lane) {
+                    lane.ring.pad(pad);
+                }
+                (place.at, place.next)
+            }
+        };
         let Some((lane, _)) = &out.lane else {
             return Err(Refused::Full);
         };
-        let at = lane.ring.open(place, Sort::Inline, bound);
-        // SAFETY: `open` gave room for `bound` bytes, which nobody else looks at before the commit.
-        let len = unsafe { message::put_at(value, at, bound)? };
+        let body = lane.ring.open_at(at, Sort::Inline, bound);
+        // SAFETY: `open_at` gave room for `bound` bytes, which nobody else looks at before the commit.
+        let len = unsafe { message::put_at(value, body, bound)? };
         if len < bound {
-            let at = place.at;
-            place = lane.ring.shorten(place, len);
-            debug_assert_eq!(at, place.at);
+            next = lane.ring.shorten(at, len);
         }
-        out.commit(place);
+        out.commit(next);
         Ok(())
     }
 
@@ -365,7 +387,7 @@ impl Sender<Vec<u8>> {
                     let at = at.add(count.len());
                     at.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 }
-                out.commit(place);
+                out.commit(place.next);
                 Ok(())
             })
         } else {

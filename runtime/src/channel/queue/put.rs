@@ -210,7 +210,7 @@ fn put_locked<T: Message>(
             // SAFETY: `open` gave room for `bound` bytes, which nobody else looks at before the commit.
             let len = unsafe { put_at(*value, at, *bound)? };
             if len < *bound {
-                ring.shorten(place, len).next
+                ring.shorten(place.at, len)
             } else {
                 place.next
             }

@@ -22,6 +22,10 @@ use super::room::{Place, UNIT, units_for};
 use super::room::{place, used};
 use crate::codec::Reader;
 use crate::error::{Error, Kind};
+use crate::sys::advice;
+
+/// So many bytes before they are written lines are asked for.
+const AHEAD: usize = 512;
 
 #[cfg(test)]
 mod tests;
@@ -97,22 +101,34 @@ impl Ring {
     #[inline]
     pub(super) fn open(&self, place: Place, sort: Sort, len: usize) -> NonNull<u8> {
         if let Some(pad) = place.pad {
-            self.head(pad, Sort::Pad, 0);
+            self.pad(pad);
         }
-        self.head(place.at, sort, len as u32);
-        // SAFETY: `place` gave room for the head and the body behind it.
-        unsafe { self.base.add((place.at as usize + 1) * UNIT) }
+        self.open_at(place.at, sort, len)
     }
 
-    /// The record that was opened at `place` is not longer than this after all; gives where `tail` goes now.
+    /// The end of the ring is left out from here on.
     #[inline]
-    pub(super) fn shorten(&self, place: Place, len: usize) -> Place {
-        self.head(place.at, Sort::Inline, len as u32);
-        let next = place.at + units_for(len);
-        Place {
-            next: if next == self.units { 0 } else { next },
-            ..place
-        }
+    pub(super) fn pad(&self, at: u32) {
+        self.head(at, Sort::Pad, 0);
+    }
+
+    /// As [`open`](Self::open), without a pad.
+    #[inline(always)]
+    pub(super) fn open_at(&self, at: u32, sort: Sort, len: usize) -> NonNull<u8> {
+        self.head(at, sort, len as u32);
+        // The other end has read the lines further on when they were written last, and still has them.
+        let later = at as usize * UNIT + AHEAD;
+        advice::soon_written(self.base.as_ptr().wrapping_add(later));
+        // SAFETY: there is room for the head and the body behind it.
+        unsafe { self.base.add((at as usize + 1) * UNIT) }
+    }
+
+    /// The record that was opened at `at` is not longer than this after all; gives where `tail` goes now.
+    #[inline]
+    pub(super) fn shorten(&self, at: u32, len: usize) -> u32 {
+        self.head(at, Sort::Inline, len as u32);
+        let next = at + units_for(len);
+        if next == self.units { 0 } else { next }
     }
 
     #[inline]
@@ -141,6 +157,26 @@ impl Ring {
             return self.record(at, 0);
         }
         self.record(0, self.units)
+    }
+
+    /// The same for the most frequent case, to be tried first: a message in one piece; `None` for whatever else it is.
+    #[inline(always)]
+    pub(super) fn inline_record(&self, head: u32, tail: u32) -> Option<Record> {
+        let end = if tail > head { tail } else { self.units };
+        let word = self.word(head).load(Ordering::Relaxed);
+        let len = word as u32 as usize;
+        let fits = len <= (end - head - 1) as usize * UNIT;
+        if (word >> 32) as u32 != Sort::Inline as u32 || !fits {
+            return None;
+        }
+        let next = head + units_for(len);
+        Some(Record {
+            sort: Sort::Inline,
+            // SAFETY: `head` is inside the ring, and the body's bytes lie before `end` (just checked).
+            body: unsafe { self.base.add((head as usize + 1) * UNIT) },
+            len,
+            next: if next == self.units { 0 } else { next },
+        })
     }
 
     /// The record at `head`, which is not where `tail` is. Both are numbers below `units` that the caller keeps or has checked.
