@@ -251,6 +251,11 @@ impl GetEnd {
         (self.head != self.tail).then_some((self.head, self.tail))
     }
 
+    /// Whether more than so many units were there at the last look.
+    pub(super) fn has_more_than(&self, units: u32) -> bool {
+        used(self.units, self.head, self.tail) > units
+    }
+
     /// Whether there is anything to get: a glance.
     #[inline]
     pub(super) fn is_ready(&self, words: &Words) -> bool {

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// About what two wake-ups cost: shorter than this, every message of a slow stream would be a wake-up.
 const LIMIT: Duration = Duration::from_micros(50);
 const MOST: u32 = 256;
+/// Pauses in which a message can hardly be answered.
+const SHORT: u32 = 4;
 
 /// The pauses of one waiting end. Threads may share it.
 #[derive(Debug)]
@@ -31,22 +33,34 @@ impl Pace {
         }
     }
 
-    /// The look after [`pause`](Self::pause) found something.
+    /// The look after [`pause`](Self::pause) found something, and whether that was more than one or two.
+    ///
+    /// Much is worth a longer pause. So is little after a short one: somebody writes as fast as it is read. But little after a long
+    /// one comes from somebody who waits for an answer, or has not more to say.
     #[inline]
-    pub(super) fn found(&self) {
+    pub(super) fn found(&self, much: bool) {
         let pauses = self.0.load(Ordering::Relaxed);
-        self.0.store((pauses * 2).clamp(1, MOST), Ordering::Relaxed);
+        let next = match much || pauses <= SHORT {
+            true => pauses * 2,
+            false => pauses / 2,
+        };
+        self.0.store(next.clamp(1, MOST), Ordering::Relaxed);
     }
 
     /// Looks until `ready` says so or it is time to sleep; whether it was ready.
     #[inline]
-    pub(super) fn poll(&self, mut ready: impl FnMut() -> bool) -> bool {
+    pub(super) fn poll(&self, ready: impl FnMut() -> bool) -> bool {
+        self.poll_after(0, ready)
+    }
+
+    /// The same after so many looks.
+    #[inline]
+    pub(super) fn poll_after(&self, mut looks: u32, mut ready: impl FnMut() -> bool) -> bool {
         if !is_worth_it() {
             return ready();
         }
         let pauses = self.0.load(Ordering::Relaxed).clamp(1, MOST);
         let keep = |pauses: u32| self.0.store(pauses.clamp(1, MOST), Ordering::Relaxed);
-        let mut looks = 0_u32;
         let mut until = None;
         loop {
             for _ in 0..pauses {

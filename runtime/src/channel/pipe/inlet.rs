@@ -24,6 +24,9 @@ use crate::session;
 use crate::sys::memory;
 use crate::sys::points::stored;
 
+/// Units of a small message.
+const SMALL: u32 = 2;
+
 /// Messages that are taken from one lane in a row.
 const TURN: u32 = 64;
 
@@ -204,8 +207,8 @@ impl Inlet {
                 self.pace.pause();
             }
             if let Some(piece) = self.look_at(self.at)? {
-                if waits {
-                    self.pace.found();
+                if waits && let Some(input) = self.lanes.get(self.at) {
+                    self.pace.found(input.end.has_more_than(2 * SMALL));
                 }
                 return Ok(Some(piece));
             }
@@ -402,7 +405,9 @@ impl Inlet {
             if is_over(deadline) {
                 return self.settle(deadline);
             }
-            if self.pace.poll(|| self.has_news()) && (self.is_ready() || self.settle(None)?) {
+            if self.pace.poll_after(1, || self.has_news())
+                && (self.is_ready() || self.settle(None)?)
+            {
                 return Ok(true);
             }
             if is_over(deadline) {
