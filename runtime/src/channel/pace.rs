@@ -55,12 +55,13 @@ impl Pace {
 
     /// The same after so many looks.
     #[inline]
-    pub(super) fn poll_after(&self, mut looks: u32, mut ready: impl FnMut() -> bool) -> bool {
+    pub(super) fn poll_after(&self, after: u32, mut ready: impl FnMut() -> bool) -> bool {
         if !is_worth_it() {
             return ready();
         }
         let pauses = self.0.load(Ordering::Relaxed).clamp(1, MOST);
         let keep = |pauses: u32| self.0.store(pauses.clamp(1, MOST), Ordering::Relaxed);
+        let (mut looks, after) = (after, if after == 0 { 3 } else { 1 });
         let mut until = None;
         loop {
             for _ in 0..pauses {
@@ -70,7 +71,7 @@ impl Pace {
             if ready() {
                 if looks == 1 {
                     keep(pauses * 2);
-                } else if looks > 3 {
+                } else if looks > after {
                     keep(pauses / 2);
                 }
                 return true;

@@ -236,6 +236,7 @@ impl Heap {
     }
 
     /// The slot of this process.
+    #[inline]
     pub(crate) fn me(&self) -> SlotId {
         self.who.me
     }
@@ -288,6 +289,7 @@ impl Heap {
 
     /// The address of `len` bytes at an offset, if they are data of the heap. Touching them cannot fault; what is in
     /// them may change at any time under the hands of whoever else maps the heap.
+    #[inline]
     pub(crate) fn at(&self, offset: u64, len: usize) -> Result<NonNull<u8>, Error> {
         self.segment.at(offset, len as u64).ok_or_else(|| {
             let text = format!("{len} bytes at offset {offset:#x} are not in the shared heap");

@@ -11,6 +11,7 @@
 //! | `spots[n % 2]` of an end | who holds its lock, before the commit that makes its count `n` |
 //! | `seen` of `put` | who holds `put.lock`: where the other end was seen last, so that its line is fetched rarely |
 //! | `pending` of `get` | who holds `get.lock`: whose attempt at which item comes next |
+//! | `seen` of `get` | who holds `get.lock`: a `tail` that there was, so that it is looked at only when all of that is taken |
 //! | `waits` of an end | who is about to sleep for its other end: the count at which it sleeps |
 //! | `growing` | who holds `put.lock`: a ring that is made and not linked by a commit yet is freed by the next putter |
 //! | `closed` | 1, once |
@@ -85,6 +86,7 @@ pub(super) struct Spot {
 }
 
 impl SpotWords {
+    #[inline]
     fn read(&self) -> Spot {
         Spot {
             ring: self.ring.load(Ordering::Relaxed),
@@ -94,6 +96,7 @@ impl SpotWords {
         }
     }
 
+    #[inline]
     fn write(&self, spot: Spot) {
         self.ring.store(spot.ring, Ordering::Relaxed);
         self.at.store(u64::from(spot.at), Ordering::Relaxed);
@@ -108,7 +111,7 @@ pub(super) struct End {
     /// Alone in its line: the other end looks at it all the time.
     line: Line<AtomicU32>,
     pub(super) lock: Word,
-    /// For `put`: where the other end was seen, as `seen`. For `get`: `pending`, in the first.
+    /// For `put`: where the other end was seen, as `seen`. For `get`: `pending`, in the first two, and `seen`.
     pub(super) own: [AtomicU64; 3],
     spots: [SpotWords; 2],
     /// The count at which somebody sleeps for it to change.
@@ -119,6 +122,12 @@ impl End {
     #[inline]
     pub(super) fn count(&self) -> &AtomicU32 {
         &self.line.0
+    }
+
+    /// For `get`: as many items as there were at some time. Never behind the count, which is what it was if nothing is known.
+    #[inline]
+    pub(super) fn seen(&self) -> &AtomicU64 {
+        &self.own[2]
     }
 
     /// Where this end stands; by who holds its lock.

@@ -60,9 +60,7 @@ pub(super) fn get<R>(
 ) -> Result<Option<Taken<R>>> {
     let core: &Core = queue.body();
     loop {
-        let empty =
-            core.get.count().load(Ordering::Relaxed) == core.put.count().load(Ordering::Acquire);
-        if !empty {
+        if has_items(core, &local.pace, deadline.is_some()) {
             let Some(locked) = lock_repaired(queue, deadline)? else {
                 return Ok(None);
             };
@@ -85,6 +83,24 @@ pub(super) fn get<R>(
     }
 }
 
+/// Whether there seems to be something to take: as far as is known from before, else by a look, before which who waits makes a
+/// pause.
+#[inline]
+fn has_items(core: &Core, pace: &Pace, waits: bool) -> bool {
+    let head = core.get.count().load(Ordering::Relaxed);
+    if core.get.seen().load(Ordering::Relaxed) as u32 != head {
+        return true;
+    }
+    if waits {
+        pace.pause();
+    }
+    let open = core.put.count().load(Ordering::Acquire).wrapping_sub(head);
+    if waits && open > 0 {
+        pace.found(open > 2);
+    }
+    open > 0
+}
+
 /// Waits until there seems to be an item, or `more` says so, which may change with every death; `false` at the deadline.
 #[cold]
 pub(super) fn wait(
@@ -96,7 +112,7 @@ pub(super) fn wait(
     let core: &Core = queue.body();
     let empty = || core.len() == 0;
     loop {
-        if pace.poll(|| !empty() || core.is_closed()) && !empty() {
+        if pace.poll_after(1, || !empty() || core.is_closed()) && !empty() {
             return Ok(true);
         }
         if more() {
@@ -165,8 +181,13 @@ pub(super) fn is_abandoned(queue: &Handle) -> bool {
 #[inline]
 pub(super) fn find(queue: &Handle, local: &Local, count: u32) -> Result<Option<Next>> {
     let core: &Core = queue.body();
-    if count == core.put.count().load(Ordering::Acquire) {
-        return Ok(None);
+    let seen = core.get.seen();
+    if seen.load(Ordering::Relaxed) as u32 == count {
+        let tail = core.put.count().load(Ordering::Acquire);
+        if tail == count {
+            return Ok(None);
+        }
+        seen.store(u64::from(tail), Ordering::Relaxed);
     }
     let mut spot = core.get.spot(count);
     let before = spot.ring;
@@ -183,6 +204,9 @@ fn follow(queue: &Handle, local: &Local, spot: &mut Spot) -> Result<(Record, Rin
     let core: &Core = queue.body();
     let (heap, place) = (queue.heap(), queue.place());
     let ring = core.ring_at(heap, place, spot.ring, &local.ring)?;
+    if let Some(record) = ring.inline_record_at(spot.at) {
+        return Ok((record, ring));
+    }
     let record = ring.record_at(spot.at)?;
     if record.sort != Sort::Link {
         return Ok((record, ring));

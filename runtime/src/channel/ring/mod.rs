@@ -145,6 +145,15 @@ impl Ring {
         }
     }
 
+    /// The same where one is known to be, wherever it ends.
+    #[inline(always)]
+    pub(super) fn inline_record_at(&self, at: u32) -> Option<Record> {
+        if at >= self.units {
+            return None;
+        }
+        self.inline_record(at, 0)
+    }
+
     /// The record at `at`, where one is known to be, wherever the last one ends.
     #[inline]
     pub(super) fn record_at(&self, at: u32) -> Result<Record, Error> {
