@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::locks::Pinned;
 use super::shared::{Shared, Twin, set, wait_while};
 use crate::frame::{Case, Measured, Scale};
 
@@ -29,7 +30,7 @@ pub(crate) fn round_trips(scale: Scale) -> Vec<Case> {
     ]
 }
 
-/// One way only: from the store to the woken.
+/// One way only: from the store to the woken, on another core.
 pub(crate) fn wake_ups(scale: Scale) -> Vec<Case> {
     let count = scale.of(2_000);
     vec![Case::new("limit", "futex, one way", move || one_way(count))]
@@ -48,7 +49,9 @@ pub(crate) fn now() -> u64 {
 
 fn one_way(count: usize) -> Measured {
     let shared = Shared::new()?;
+    let _pinned = Pinned::to(0);
     let _twin = Twin::start(|| {
+        std::mem::forget(Pinned::to(1));
         for round in 0..count as u32 {
             wait_while(&shared.question.0, round);
             let then = shared.there.take_spinning();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use mp::{Failure, Process, Queue, Receiver, Sender};
 
 use crate::frame::{Case, Measured, Scale};
-use crate::limits::{middle, now};
+use crate::limits::{Pinned, middle, now};
 
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
     let many = scale.of(5_000_000) as u64;
@@ -275,15 +275,17 @@ fn ping_pong_queues(rounds: u64) -> Measured {
 
 #[mp::task]
 fn late_by(from: Receiver<u64>) -> Result<Vec<u64>, Failure> {
+    let _pinned = Pinned::to(1);
     from.iter()
         .map(|then| Ok(now().saturating_sub(then?)))
         .collect()
 }
 
-/// Microseconds from before `send` to behind `recv`, in a process that sleeps there.
+/// Microseconds from before `send` to behind `recv`, in a process that sleeps there, on another core.
 fn one_way(rounds: usize) -> Measured {
     let (to, from) = mp::pipe()?;
     let child = Process::new(late_by, from).start()?;
+    let _pinned = Pinned::to(0);
     for _ in 0..rounds {
         std::thread::sleep(Duration::from_micros(300));
         to.send(now())?;

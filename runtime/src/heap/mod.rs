@@ -242,6 +242,7 @@ impl Heap {
     }
 
     /// The process id of this process, without asking the kernel.
+    #[inline]
     pub(crate) fn pid(&self) -> u32 {
         self.who.pid
     }

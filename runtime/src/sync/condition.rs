@@ -213,7 +213,7 @@ impl Condition {
     }
 
     fn wait_until(&self, guard: &mut LockGuard<'_>, deadline: Option<Instant>) -> Result<bool> {
-        if !guard.lock.is_same(&self.lock) {
+        if !guard.lock.to().is_same(&self.lock) {
             let text = "the guard is of another lock: wait with one of the condition's own, from its `lock`";
             return Err(Error::new(Kind::Usage, text));
         }
@@ -224,15 +224,15 @@ impl Condition {
         let (latch, heap) = self.lock.parts()?;
         // The guard is not dropped meanwhile: no code of the user runs, and nothing in here panics.
         latch.unlock(heap);
-        guard.owed = None;
+        guard.lock.take();
         let notified = inside.sleep(entry, ticket, deadline);
         let dead = latch.lock(heap, None).unwrap_or(None);
         if notified {
-            guard.owed = Some(Box::new(Owed {
+            guard.lock.add(Owed {
                 waiters: self.waiters.clone(),
                 entry,
                 ticket,
-            }));
+            });
         }
         match dead {
             Some(dead) => Err(poisoned(LOCK, dead.pid)),

@@ -5,6 +5,7 @@
 use super::condition::Owed;
 use super::error::{LockResult, TryLockResult, outcome, without_deadline};
 use super::latch::{Dead, Latch};
+use super::slim::Slim;
 use super::word::TimedOut;
 use crate::error::{Error, Result};
 use crate::heap::{Handle, Heap, ObjectKind, shared_handle};
@@ -64,9 +65,8 @@ shared_handle! { Lock => ObjectKind::Lock, body Latch }
 /// The right to what a [`Lock`] protects; given back when this is dropped.
 #[must_use = "the lock is given back when the guard is dropped"]
 pub struct LockGuard<'a> {
-    pub(super) lock: &'a Lock,
-    /// A notification that this is the answer to.
-    pub(super) owed: Option<Box<Owed>>,
+    /// The lock; behind it a notification that this is the answer to.
+    pub(super) lock: Slim<'a, Lock, Owed>,
 }
 
 impl Lock {
@@ -121,8 +121,7 @@ impl Lock {
     #[inline]
     fn guard(&self, taken: Result<Option<Dead>, TimedOut>) -> TryLockResult<LockGuard<'_>> {
         outcome(taken, NAME, || LockGuard {
-            lock: self,
-            owed: None,
+            lock: Slim::new(self),
         })
     }
 
@@ -141,10 +140,12 @@ impl Lock {
 }
 
 impl Drop for LockGuard<'_> {
-    #[inline]
+    // As little as there can be: a guard that is dropped where it was taken lives in registers.
+    #[inline(always)]
     fn drop(&mut self) {
-        if let Ok((latch, heap)) = self.lock.parts() {
-            latch.unlock(heap);
+        if !memory::forked() {
+            let handle = &self.lock.to().handle;
+            handle.body::<Latch>().unlock(handle.heap());
         }
     }
 }

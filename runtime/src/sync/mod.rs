@@ -19,6 +19,7 @@ mod rlock;
 mod rwlock;
 mod seam;
 mod semaphore;
+mod slim;
 #[cfg(test)]
 mod tests;
 mod watch;

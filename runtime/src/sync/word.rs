@@ -134,12 +134,16 @@ impl Word {
             .compare_exchange(me, FREE, Ordering::Release, Ordering::Relaxed)
         {
             Ok(_) => stored("lock: free"),
-            Err(seen) if seen == me | WAITERS => {
-                change_and_wake(&self.0, Change::Set(FREE));
-                stored("lock: free, all woken");
-            }
-            // Not ours. Only who writes wildly brings us here.
-            Err(_) => {}
+            Err(seen) => self.unlock_and_wake(me, seen),
+        }
+    }
+
+    #[cold]
+    fn unlock_and_wake(&self, me: u32, seen: u32) {
+        // Else it is not ours. Only who writes wildly brings us there.
+        if seen == me | WAITERS {
+            change_and_wake(&self.0, Change::Set(FREE));
+            stored("lock: free, all woken");
         }
     }
 
