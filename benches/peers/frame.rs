@@ -102,6 +102,11 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "µs",
     },
     Workload {
+        name: "W8",
+        what: "π by random points, summed locally, 2 workers; time for a point",
+        unit: "ns",
+    },
+    Workload {
         name: "W9",
         what: "memory of an idle worker",
         unit: "MiB",

@@ -3,6 +3,23 @@
 use std::fs;
 use std::process::Command;
 
+/// The same in a line, with the date: for the README.
+pub(crate) fn in_a_line() -> String {
+    let date = Command::new("date").arg("+%F").output();
+    let date = date.map_or(String::new(), |out| {
+        String::from_utf8_lossy(&out.stdout).trim().to_string()
+    });
+    let described = describe();
+    let lines = described.lines().take(4).map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.split_first() {
+            Some((&"kernel" | &"cores" | &"compiler", rest)) => rest.join(" "),
+            _ => words.join(" "),
+        }
+    });
+    lines.chain([date]).collect::<Vec<String>>().join(", ")
+}
+
 pub(crate) fn describe() -> String {
     let file = |path: &str| {
         fs::read_to_string(path)

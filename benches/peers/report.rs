@@ -9,7 +9,8 @@ fn median(values: &[f64]) -> Option<f64> {
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
-/// The table of one workload. The first row is the limit, which the ratios in the last column refer to.
+/// The table of one workload. The ratios in the last two columns are to the first row, which is the limit where there is one, and
+/// to the first of `mp`'s.
 pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
     let mut out = format!(
         "\n{}  {}  [{}]\n",
@@ -17,12 +18,14 @@ pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
     );
     let _ = writeln!(
         out,
-        "  {:<8} {:<44} {:>10} {:>10} {:>10} {:>8}",
-        "who", "variant", "min", "median", "max", "÷ first"
+        "  {:<11} {:<44} {:>10} {:>10} {:>10} {:>8} {:>8}",
+        "who", "variant", "min", "median", "max", "÷ first", "÷ mp"
     );
     let limit = rows.first().and_then(|row| median(&row.values));
+    let own = rows.iter().find(|row| row.who == "mp");
+    let own = own.and_then(|row| median(&row.values));
     for row in rows {
-        let _ = write!(out, "  {:<8} {:<44}", row.who, row.variant);
+        let _ = write!(out, "  {:<11} {:<44}", row.who, row.variant);
         let _ = match (
             &row.error,
             median(&row.values),
@@ -31,14 +34,15 @@ pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
         ) {
             (Some(error), ..) => writeln!(out, " failed: {error}"),
             (None, Some(middle), Some(min), Some(max)) => {
-                let ratio = limit.map_or(f64::NAN, |limit| middle / limit);
+                let ratio = |to: Option<f64>| short(to.map_or(f64::NAN, |to| middle / to));
                 writeln!(
                     out,
-                    " {:>10} {:>10} {:>10} {:>8}",
+                    " {:>10} {:>10} {:>10} {:>8} {:>8}",
                     short(*min),
                     short(middle),
                     short(*max),
-                    short(ratio)
+                    ratio(limit),
+                    ratio(own)
                 )
             }
             _ => writeln!(out, " not measured"),
@@ -58,8 +62,8 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// All rows as a JSON array, one object a line.
-pub(crate) fn json(rows: &[Row]) -> String {
+/// All rows as a JSON array, one object a line; the first says on what machine and when.
+pub(crate) fn json(machine: &str, rows: &[Row]) -> String {
     let object = |row: &Row| {
         let texts = [
             ("workload", row.workload),
@@ -88,7 +92,13 @@ pub(crate) fn json(rows: &[Row]) -> String {
         }
         format!("  {{{}}}", object.join(", "))
     };
-    let objects: Vec<String> = rows.iter().map(object).collect();
+    let machine = format!(
+        "  {{\"workload\": \"machine\", \"who\": \"machine\", \"variant\": {}, \"unit\": \"\", \"min\": null, \"median\": null, \
+         \"max\": null, \"runs\": 0}}",
+        quoted(machine)
+    );
+    let objects = rows.iter().map(object);
+    let objects: Vec<String> = std::iter::once(machine).chain(objects).collect();
     format!("[\n{}\n]\n", objects.join(",\n"))
 }
 

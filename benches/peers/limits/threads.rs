@@ -51,6 +51,20 @@ pub(crate) fn spin(steps: u64) -> u64 {
     })
 }
 
+pub(crate) fn pi(scale: Scale) -> Vec<Case> {
+    let points = scale.of(40_000_000) as u64;
+    let run = move || {
+        let began = Instant::now();
+        let all: u64 = thread::scope(|scope| {
+            let other = scope.spawn(|| mp_benches::hits(2, points / 2));
+            mp_benches::hits(1, points / 2) + other.join().unwrap_or(0)
+        });
+        std::hint::black_box(all);
+        Ok(began.elapsed().as_secs_f64() * 1e9 / points as f64)
+    };
+    vec![Case::new("limit", "2 threads", run)]
+}
+
 pub(crate) fn busy(scale: Scale) -> Vec<Case> {
     let tasks = scale.of(200);
     vec![Case::new("limit", "2 threads against 1", move || {

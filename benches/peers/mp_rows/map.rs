@@ -115,6 +115,32 @@ fn take(waiting: &mut VecDeque<mp::Handle<u64>>) -> Result<u64, Box<dyn std::err
     Ok(waiting.pop_front().ok_or("nothing is waited for")?.get()?)
 }
 
+#[mp::task]
+fn hits(seed: u64, points: u64) -> u64 {
+    mp_benches::hits(seed, points)
+}
+
+pub(crate) fn pi(scale: Scale) -> Vec<Case> {
+    let points = scale.of(40_000_000) as u64;
+    let mut pool = pool_of(2);
+    vec![Case::new(
+        "mp",
+        "map(hits, [(1, n/2), (2, n/2)])",
+        move || {
+            let pool = pool()?;
+            pool.map(square, 0..2)?;
+            let began = Instant::now();
+            let halves = pool.map(hits, [(1, points / 2), (2, points / 2)])?;
+            let took = began.elapsed().as_secs_f64();
+            let pi = halves.iter().sum::<u64>() as f64 * 4.0 / points as f64;
+            match (pi - std::f64::consts::PI).abs() < 0.02 {
+                true => Ok(took * 1e9 / points as f64),
+                false => Err("that is not π".into()),
+            }
+        },
+    )]
+}
+
 pub(crate) fn busy(scale: Scale) -> Vec<Case> {
     let tasks = scale.of(200);
     let (mut one, mut two) = (pool_of(1), pool_of(2));

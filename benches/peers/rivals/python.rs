@@ -1,29 +1,47 @@
-//! CPython's multiprocessing, where a `python3` is found: the script beside this file does the work and prints one figure.
+//! CPython's multiprocessing, where a `python3` is found: the scripts beside this file do the work and print one figure.
 
 use std::process::Command;
 
 use crate::frame::{Case, Measured, Scale};
 
 const WHO: &str = "CPython";
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/rivals/messages.py");
+const MESSAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/rivals/messages.py");
+const POOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/rivals/pools.py");
+
+/// 100 MiB of f64.
+const NUMBERS: usize = 100 << 17;
 
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
-    if !matches!(workload, "W6" | "W6b" | "W6k" | "W6m" | "W6p") || !is_there() {
+    const METHODS: &[&str] = &["spawn", "forkserver", "fork"];
+    const POOL: &[&str] = &["Pool, fork"];
+    let (script, variants, count) = match workload {
+        "W1" => (POOLS, METHODS, scale.of(20)),
+        "W1b" => (POOLS, METHODS, 1),
+        "W2" => (POOLS, METHODS, scale.of(20)),
+        "W3" => (POOLS, POOL, scale.of(1_000_000)),
+        "W3f" => (POOLS, POOL, scale.of(40_000)),
+        "W4" => (POOLS, POOL, scale.of(4_000)),
+        "W5" | "W5r" => (POOLS, POOL, scale.of(NUMBERS)),
+        "W7" => (POOLS, &["Lock"][..], scale.of(1_000_000)),
+        "W7b" => (POOLS, &["Lock"][..], scale.of(200_000)),
+        "W8" => (POOLS, POOL, scale.of(2_000_000)),
+        "W10" => (POOLS, POOL, scale.of(200)),
+        "W6m" => (MESSAGES, &["Queue", "Pipe"][..], scale.of(400)),
+        "W6p" => (MESSAGES, &["Queue", "Pipe"][..], scale.of(4_000)),
+        "W6" | "W6b" | "W6k" => (MESSAGES, &["Queue", "Pipe"][..], scale.of(40_000)),
+        _ => return Vec::new(),
+    };
+    if !is_there() {
         return Vec::new();
     }
     let workload = workload.to_owned();
-    let case = |what: &'static str| {
-        let workload = workload.clone();
-        let count = match workload.as_str() {
-            "W6m" => scale.of(400),
-            "W6p" => scale.of(4_000),
-            _ => scale.of(40_000),
-        };
-        Case::new(WHO, what, move || {
-            run(&[what, &workload, &count.to_string()])
+    let case = |variant: &&'static str| {
+        let (workload, variant) = (workload.clone(), *variant);
+        Case::new(WHO, variant, move || {
+            run(script, &[variant, &workload, &count.to_string()])
         })
     };
-    vec![case("Queue"), case("Pipe")]
+    variants.iter().map(case).collect()
 }
 
 fn is_there() -> bool {
@@ -33,9 +51,9 @@ fn is_there() -> bool {
         .is_ok_and(|out| out.status.success())
 }
 
-fn run(arguments: &[&str]) -> Measured {
+fn run(script: &str, arguments: &[&str]) -> Measured {
     let out = Command::new("timeout")
-        .args(["60", "python3", SCRIPT])
+        .args(["60", "python3", script])
         .args(arguments)
         .output()?;
     if !out.status.success() {

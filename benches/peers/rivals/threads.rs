@@ -13,6 +13,20 @@ const WHO: &str = "crossbeam";
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
     let many = scale.of(3_000_000) as u64;
     match workload {
+        "W3f" => {
+            let count = scale.of(1_000_000) as u64;
+            vec![Case::new(
+                WHO,
+                "2 threads, bounded(1024) both ways",
+                move || squares(count),
+            )]
+        }
+        "W4" => {
+            let rounds = scale.of(100_000);
+            vec![Case::new(WHO, "threads, two bounded(1), mean", move || {
+                ping_pong(rounds as u64)
+            })]
+        }
         "W6" => vec![Case::new(WHO, "threads, bounded(1024)", move || {
             stream(1, many, 1024, |item| item)
         })],
@@ -60,6 +74,46 @@ fn stream<T: Send>(senders: u64, count: u64, bound: usize, make: fn(u64) -> T) -
             return Err("messages are missing".into());
         }
         Ok(got as f64 / began.elapsed().as_secs_f64() / 1e6)
+    })
+}
+
+/// Millions of items a second, each sent to one of two threads and its square sent back.
+fn squares(count: u64) -> Measured {
+    let (to, jobs) = bounded::<u64>(1024);
+    let (done, from) = bounded::<u64>(1024);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (jobs, done) = (jobs.clone(), done.clone());
+            scope.spawn(move || {
+                for item in jobs {
+                    if done.send(item.wrapping_mul(item)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((jobs, done));
+        let began = Instant::now();
+        let (mut sent, mut got, mut total) = (0, 0, 0_u64);
+        while got < count {
+            // As many as there is room for, then whatever has come back.
+            while sent < count && to.try_send(sent).is_ok() {
+                sent += 1;
+            }
+            let mut next = from.recv().ok();
+            while let Some(square) = next {
+                total = total.wrapping_add(square);
+                got += 1;
+                next = from.try_recv().ok();
+            }
+        }
+        let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
+        drop(to);
+        let all = (0..count).fold(0_u64, |all, item| all.wrapping_add(item.wrapping_mul(item)));
+        match total == all {
+            true => Ok(rate),
+            false => Err("the wrong total".into()),
+        }
     })
 }
 
