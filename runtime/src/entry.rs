@@ -251,6 +251,7 @@ fn become_child(
 ) -> Result<(&'static Session, Record, Launch)> {
     let heap = server.heap;
     let (index, generation) = (begun.slot.index, begun.slot.generation);
+    program::end_as_copy();
     memory::mark_process()
         .map_err(|cause| Error::system("cannot make the mark that tells forks apart", cause))?;
     fence::register();

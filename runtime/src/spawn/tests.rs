@@ -20,7 +20,7 @@ const RAN: u64 = 7;
 fn serve(heap: &'static Heap, me: SlotId, block: u64, stores: u64) {
     let heap = heap.joined(me);
     assert!(heap.processes().link_liveness(me).unwrap());
-    let server = Server::open(heap, block).unwrap();
+    let server = Server::open(heap, block, -1).unwrap();
     let file = std::env::temp_dir().join(format!("mp-forkserver-{}", std::process::id()));
     if stores > 0 {
         points::arm(stores, Signal::SIGKILL, file.clone());

@@ -5,12 +5,15 @@
 //! know one owner only) and arms it: when the last write end closes, the kernel sends the child SIGKILL. No thread, and it
 //! reaches a stopped process too.
 
-use std::fs::File;
-use std::io;
+use std::ffi::CStr;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 
 use super::memory;
 
@@ -25,7 +28,7 @@ pub(crate) struct Lifeline {
 
 impl Lifeline {
     pub(crate) fn new() -> io::Result<Self> {
-        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         // Never 0, 1 or 2, which a program may have closed: the child would not believe such a number.
         let (read, write) = (memory::raise(read), memory::raise(write));
         close_in_copies(write.as_raw_fd());
@@ -74,7 +77,11 @@ fn forget_write_ends() {
 /// Reopens a read end, and sets up everything about it but whom the kernel is to kill: for the next copy of this process, which
 /// [takes it over](adopt).
 pub(crate) fn prepare(read: RawFd) -> io::Result<OwnedFd> {
-    let own: OwnedFd = File::open(format!("/proc/self/fd/{read}"))?.into();
+    // Nothing is allocated: in a fork server that would copy pages which it shares with its last copy.
+    let mut path = [0; 32];
+    write!(&mut path[..], "/proc/self/fd/{read}")?;
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let own = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
     // SAFETY: plain fcntl calls on a descriptor of ours.
     unsafe {
         let flags = libc::O_ASYNC | libc::O_NONBLOCK;
