@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, fchdir};
@@ -120,7 +121,7 @@ impl Server {
         };
         stored("asked");
         let streams = self.streams().map_err(|cause| (RECEIVE, cause))?;
-        let none = || (COPY, io::ErrorKind::Unsupported.into());
+        let none = || (COPY, Errno::ENOSYS.into());
         let means = self.means.as_ref().ok_or_else(none)?;
         let Changes {
             directory,
