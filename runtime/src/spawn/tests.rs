@@ -65,6 +65,7 @@ fn ask(heap: &'static Heap, stores: u64, changes: &Changes) -> (Exit, bool) {
     let pid = match answer {
         Answer::Child(pid) => Some(pid),
         Answer::Refused(error) => panic!("{error}"),
+        Answer::Unable => panic!("no copies are to be had"),
         Answer::Dead => {
             died = true;
             process.kill();
