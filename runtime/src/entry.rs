@@ -185,7 +185,8 @@ fn do_duty(session: &'static Session, record: Record, launch: &Launch) -> i32 {
 
 /// A fork server: preloads, serves, and goes on in each copy of itself as what that was made for.
 fn serve(session: &'static Session, record: Record, launch: &Launch, desk: u64) -> Result<i32> {
-    let server = spawn::Server::open(session.heap, desk)?;
+    let lifeline = LIFELINE.load(Ordering::Relaxed);
+    let server = spawn::Server::open(session.heap, desk, lifeline)?;
     if launch.task != NO_TASK
         && let Some(code) = preload(session, record, launch.task)
     {
@@ -193,7 +194,7 @@ fn serve(session: &'static Session, record: Record, launch: &Launch, desk: u64) 
     }
     // SAFETY: it was made sure that there is no other thread, and this one holds no lock here.
     let begun = unsafe { server.serve() }?;
-    let (session, record, launch) = become_child(session, &begun)?;
+    let (session, record, launch) = become_child(session, begun)?;
     Ok(do_duty(session, record, &launch))
 }
 
@@ -246,15 +247,16 @@ fn lone_thread() -> std::result::Result<(), Report> {
 /// is not in the copy already.
 fn become_child(
     server: &'static Session,
-    begun: &spawn::Begun,
+    begun: spawn::Begun,
 ) -> Result<(&'static Session, Record, Launch)> {
     let heap = server.heap;
     let (index, generation) = (begun.slot.index, begun.slot.generation);
+    program::end_as_copy();
     memory::mark_process()
         .map_err(|cause| Error::system("cannot make the mark that tells forks apart", cause))?;
     fence::register();
     // SAFETY: nobody else here uses the server's line.
-    let armed = unsafe { lifeline::arm_in_copy(LIFELINE.load(Ordering::Relaxed)) };
+    let armed = unsafe { lifeline::adopt(LIFELINE.load(Ordering::Relaxed), begun.lifeline) };
     let armed = armed.map_err(|cause| Error::system("cannot arm the lifeline", cause))?;
     LIFELINE.store(armed.into_raw_fd(), Ordering::Relaxed);
     let settled = (|| {

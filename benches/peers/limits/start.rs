@@ -7,14 +7,19 @@ use crate::frame::{Case, Measured, Scale};
 
 const TINY: &str = env!("CARGO_BIN_EXE_tiny");
 const START: &str = env!("CARGO_BIN_EXE_start");
+const ZYGOTE: &str = env!("CARGO_BIN_EXE_zygote");
 
 /// Runs `start` with these arguments; it prints one number and bounds itself in time.
 pub(crate) fn program(arguments: &[&str]) -> Measured {
-    let output = Command::new(START).args(arguments).output()?;
+    number_of(START, arguments)
+}
+
+fn number_of(program: &str, arguments: &[&str]) -> Measured {
+    let output = Command::new(program).args(arguments).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().map_err(|_| {
         format!(
-            "start {}: {} {}",
+            "{program} {}: {} {}",
             arguments.join(" "),
             output.status,
             String::from_utf8_lossy(&output.stderr).trim()
@@ -29,6 +34,7 @@ pub(crate) fn one(scale: Scale) -> Vec<Case> {
         let count = count.clone();
         move || program(&[what, &count, "1", TINY])
     };
+    let zygote = scale.of(200).to_string();
     vec![
         Case::new(
             "limit",
@@ -41,6 +47,9 @@ pub(crate) fn one(scale: Scale) -> Vec<Case> {
             of("tiny"),
         ),
         Case::new("limit", "fork, _exit", of("fork")),
+        Case::new("limit", "zygote: request, fork, _exit", move || {
+            number_of(ZYGOTE, &[&zygote, "1"])
+        }),
     ]
 }
 
@@ -51,6 +60,7 @@ pub(crate) fn many(scale: Scale) -> Vec<Case> {
         // `start` tells the time of one process; the table shows that of a hundred.
         move || Ok(program(&[what, &count, "100", TINY])? * 100.0 / 1000.0)
     };
+    let zygote = scale.of(5).to_string();
     vec![
         Case::new(
             "limit",
@@ -63,6 +73,9 @@ pub(crate) fn many(scale: Scale) -> Vec<Case> {
             of("tiny"),
         ),
         Case::new("limit", "fork, _exit", of("fork")),
+        Case::new("limit", "zygote: request, fork, _exit", move || {
+            Ok(number_of(ZYGOTE, &[&zygote, "100"])? * 100.0 / 1000.0)
+        }),
     ]
 }
 

@@ -327,18 +327,24 @@ pub(crate) fn finish(session: &'static Session) {
         }
     }
     let daemons = members(session);
-    for member in &daemons {
+    if !daemons.is_empty() {
+        end_daemons(session, &daemons);
+    }
+    server::end(session);
+}
+
+fn end_daemons(session: &'static Session, daemons: &[Arc<Member>]) {
+    for member in daemons {
         let _ = member.signal(crate::sys::signal::SIGTERM);
     }
     let deadline = Instant::now() + DAEMON_GRACE;
-    for member in &daemons {
+    for member in daemons {
         if let Ok(None) = member.wait(session, Some(deadline)) {
             let _ = member.signal(crate::sys::signal::SIGKILL);
             let _ = member.wait(session, None);
         }
         member.bury(session);
     }
-    server::end(session);
 }
 
 /// In a copy of this process that becomes another: these are the original's children.

@@ -147,9 +147,16 @@ pub(super) fn fork(
         };
         let changes = changes.to_bytes()?;
         match server.request(session, slot, settings, changes.as_deref())? {
-            Some(started) => return Ok(Some(started)),
-            None if !last => {}
-            None => {
+            Came::Child(started) => return Ok(Some(started)),
+            Came::Unable => {
+                here.cannot = true;
+                if let Some(server) = here.server.take() {
+                    server.end(session);
+                }
+                return Ok(None);
+            }
+            Came::Died if !last => {}
+            Came::Died => {
                 let text = "the fork server has died twice while it was asked for a process";
                 return Err(Error::new(Kind::Died, text));
             }
@@ -178,6 +185,15 @@ enum Launched {
     Cannot,
     /// It died, and not of what it preloads.
     Died(Error),
+}
+
+/// What came of a request.
+enum Came {
+    Child(Started),
+    /// No copies are to be had.
+    Unable,
+    /// The server has died, and there is no child.
+    Died,
 }
 
 fn launch(session: &'static Session, preload: Option<&Encoded>) -> Result<Launched> {
@@ -261,19 +277,19 @@ impl Server {
         let _ = session.heap.free(self.block);
     }
 
-    /// Asks for a child; `None`: the server has died, and there is none.
+    /// Asks for a child.
     fn request(
         &self,
         session: &'static Session,
         slot: SlotId,
         settings: &Settings,
         changes: Option<&[u8]>,
-    ) -> Result<Option<Started>> {
+    ) -> Result<Came> {
         let heap = session.heap;
         let asked = match self.desk.ask(heap, &self.socket, slot, settings, changes) {
             Ok(asked) => asked,
             // Its end of the sockets is closed.
-            Err(_) if !self.is_alive(session) => return Ok(None),
+            Err(_) if !self.is_alive(session) => return Ok(Came::Died),
             Err(error) => return Err(error),
         };
         let answer = self
@@ -294,14 +310,15 @@ impl Server {
         let pid = match answer? {
             Answer::Child(pid) => pid,
             Answer::Refused(error) => return Err(error),
-            Answer::Dead => return Ok(None),
+            Answer::Unable => return Ok(Came::Unable),
+            Answer::Dead => return Ok(Came::Died),
         };
         let opened = child::open(pid);
         // It runs no further than this before somebody knows it.
         Desk::let_run(heap, slot, matches!(opened, Ok(Some(_))));
         let floor = self.desk.peak();
         match opened {
-            Ok(Some(pidfd)) => Ok(Some(Started { pid, pidfd, floor })),
+            Ok(Some(pidfd)) => Ok(Came::Child(Started { pid, pidfd, floor })),
             Ok(None) => Err(
                 Error::new(Kind::Died, "the new process was killed before it began").with_pid(pid),
             ),

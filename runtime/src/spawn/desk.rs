@@ -28,6 +28,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Settings, reexec};
@@ -90,6 +91,8 @@ pub(crate) enum Answer {
     Child(u32),
     /// There is none, and the server says why.
     Refused(Error),
+    /// There is none, and never will be: the system makes no such copies.
+    Unable,
     /// The server has died; whether it made a child is known once it is gone ([`Desk::child_of_the_dead`]).
     Dead,
 }
@@ -134,7 +137,7 @@ impl Desk {
         loop {
             let mut both = [socket, pidfd].map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN));
             match poll(&mut both, PollTimeout::NONE) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
             match pass::receive(socket) {
@@ -251,6 +254,13 @@ impl Desk {
                 Kind::HeapFull,
                 "the shared heap has no room for what a new process holds",
             )),
+            // A limit that is reached may be so no more the next time; these are what a kernel or a filter says on principle.
+            _ if [Errno::EPERM, Errno::EINVAL, Errno::ENOSYS]
+                .iter()
+                .any(|never| *never as i32 == errno as i32) =>
+            {
+                Answer::Unable
+            }
             _ => Answer::Refused(reexec::cannot_start(cause)),
         })
     }

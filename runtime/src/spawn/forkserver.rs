@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::Ordering;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{chdir, fchdir};
@@ -20,7 +21,7 @@ use crate::heap::{Heap, Inherited, SlotId};
 use crate::sys::fork::{Means, Side};
 use crate::sys::futex::{self, Change};
 use crate::sys::points::stored;
-use crate::sys::{child, pass, program};
+use crate::sys::{child, lifeline, pass, program};
 
 /// The server's side.
 pub(crate) struct Server {
@@ -29,12 +30,18 @@ pub(crate) struct Server {
     socket: OwnedFd,
     means: Option<Means>,
     seen: u32,
+    /// The server's own lifeline, by its number.
+    lifeline: RawFd,
+    /// The next copy's: a copy that opens it itself has /proc to search, which it would not otherwise.
+    prepared: Option<OwnedFd>,
 }
 
 /// What a copy is to become.
 pub(crate) struct Begun {
     pub(crate) slot: SlotId,
     pub(crate) inherited: Inherited,
+    /// A lifeline that is this copy's alone, where the server has prepared one.
+    pub(crate) lifeline: Option<OwnedFd>,
     pub(crate) environment: Option<Vec<(OsString, OsString)>>,
 }
 
@@ -42,8 +49,8 @@ pub(crate) struct Begun {
 type Failed = (u32, io::Error);
 
 impl Server {
-    /// The server whose desk is at `offset`.
-    pub(crate) fn open(heap: &'static Heap, offset: u64) -> Result<Server> {
+    /// The server whose desk is at `offset`, and which has its lifeline, armed, under this number.
+    pub(crate) fn open(heap: &'static Heap, offset: u64, lifeline: RawFd) -> Result<Server> {
         let desk = Desk::at(heap, offset)?;
         let socket = desk.words.socket.load(Ordering::Relaxed) as RawFd;
         if socket <= 2 {
@@ -61,6 +68,8 @@ impl Server {
             socket,
             means: Means::find(),
             seen: 0,
+            lifeline,
+            prepared: None,
         })
     }
 
@@ -79,6 +88,10 @@ impl Server {
         pass::send(&self.socket, word, &[])
             .map_err(|cause| cannot("a fork server cannot reach its parent", cause))?;
         loop {
+            if self.prepared.is_none() {
+                // Where that fails the copy does it for itself, and says why it cannot.
+                self.prepared = lifeline::prepare(self.lifeline).ok();
+            }
             if words.asked.load(Ordering::Acquire) == self.seen {
                 futex::wait(&words.asked, self.seen, None);
                 continue;
@@ -100,7 +113,7 @@ impl Server {
     }
 
     /// Does what is asked; `None` on this side.
-    unsafe fn answer(&self) -> std::result::Result<Option<Begun>, Failed> {
+    unsafe fn answer(&mut self) -> std::result::Result<Option<Begun>, Failed> {
         let words = self.desk.words;
         let slot = SlotId {
             index: words.slot.load(Ordering::Relaxed),
@@ -108,7 +121,7 @@ impl Server {
         };
         stored("asked");
         let streams = self.streams().map_err(|cause| (RECEIVE, cause))?;
-        let none = || (COPY, io::ErrorKind::Unsupported.into());
+        let none = || (COPY, Errno::ENOSYS.into());
         let means = self.means.as_ref().ok_or_else(none)?;
         let Changes {
             directory,
@@ -137,6 +150,7 @@ impl Server {
         }
         match side.map_err(|cause| (COPY, cause))? {
             Side::Original => {
+                self.prepared = None;
                 stored("copied");
                 Ok(None)
             }
@@ -148,6 +162,7 @@ impl Server {
                 Ok(Some(Begun {
                     slot,
                     inherited,
+                    lifeline: self.prepared.take(),
                     environment,
                 }))
             }

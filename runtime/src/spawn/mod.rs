@@ -32,7 +32,8 @@ pub enum StartMethod {
     /// Each process that uses the method has a fork server of its own; it is started at the first need, and again should it die.
     /// The children are children of the process that starts them, as with `Spawn`: their parent, environment, directory, streams
     /// and ends are the same. What a child has from its fork server is all else: resource limits, priority, umask, and the keys
-    /// of std's hash maps, as they were when the server began.
+    /// of std's hash maps, as they were when the server began. At their end hooks (`atexit`) run as ever; but what shared
+    /// libraries do when the program ends (their destructors, and hooks they set while they were loaded) is left to the program.
     ///
     /// Where the kernel or the C library does not give what a sound copy takes (musl; a kernel without
     /// `CONFIG_CHECKPOINT_RESTORE`), children are started by `Spawn` instead.

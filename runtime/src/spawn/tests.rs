@@ -20,7 +20,7 @@ const RAN: u64 = 7;
 fn serve(heap: &'static Heap, me: SlotId, block: u64, stores: u64) {
     let heap = heap.joined(me);
     assert!(heap.processes().link_liveness(me).unwrap());
-    let server = Server::open(heap, block).unwrap();
+    let server = Server::open(heap, block, -1).unwrap();
     let file = std::env::temp_dir().join(format!("mp-forkserver-{}", std::process::id()));
     if stores > 0 {
         points::arm(stores, Signal::SIGKILL, file.clone());
@@ -65,6 +65,7 @@ fn ask(heap: &'static Heap, stores: u64, changes: &Changes) -> (Exit, bool) {
     let pid = match answer {
         Answer::Child(pid) => Some(pid),
         Answer::Refused(error) => panic!("{error}"),
+        Answer::Unable => panic!("no copies are to be had"),
         Answer::Dead => {
             died = true;
             process.kill();

@@ -5,12 +5,15 @@
 //! know one owner only) and arms it: when the last write end closes, the kernel sends the child SIGKILL. No thread, and it
 //! reaches a stopped process too.
 
-use std::fs::File;
-use std::io;
+use std::ffi::CStr;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 
 use super::memory;
 
@@ -25,7 +28,7 @@ pub(crate) struct Lifeline {
 
 impl Lifeline {
     pub(crate) fn new() -> io::Result<Self> {
-        let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        let (read, write) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
         // Never 0, 1 or 2, which a program may have closed: the child would not believe such a number.
         let (read, write) = (memory::raise(read), memory::raise(write));
         close_in_copies(write.as_raw_fd());
@@ -71,36 +74,58 @@ fn forget_write_ends() {
     }
 }
 
-/// In a copy that the fork server made of itself: arms a line of its own from the server's, which it closes. `armed` is what
-/// `arm` gave the server, by its number. Its end of the server's lines to children of the server's is closed too.
+/// Reopens a read end, and sets up everything about it but whom the kernel is to kill: for the next copy of this process, which
+/// [takes it over](adopt).
+pub(crate) fn prepare(read: RawFd) -> io::Result<OwnedFd> {
+    // Nothing is allocated: in a fork server that would copy pages which it shares with its last copy.
+    let mut path = [0; 32];
+    write!(&mut path[..], "/proc/self/fd/{read}")?;
+    let path = CStr::from_bytes_until_nul(&path).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let own = open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    // SAFETY: plain fcntl calls on a descriptor of ours.
+    unsafe {
+        let flags = libc::O_ASYNC | libc::O_NONBLOCK;
+        for (command, value) in [(F_SETSIG, libc::SIGKILL), (libc::F_SETFL, flags)] {
+            if libc::fcntl(own.as_raw_fd(), command, value) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(own)
+}
+
+/// Has the kernel kill this process when the parent is gone, by a line that was prepared; gives the descriptor that must stay
+/// open. Ends the process if the parent is gone already.
+fn own(prepared: OwnedFd) -> io::Result<OwnedFd> {
+    // SAFETY: a plain fcntl call on a descriptor of ours.
+    if unsafe { libc::fcntl(prepared.as_raw_fd(), libc::F_SETOWN, libc::getpid()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Who has gone before this was set has killed nobody.
+    leave_if_orphaned(&prepared, Duration::ZERO);
+    Ok(prepared)
+}
+
+/// In a copy that the fork server made of itself: arms a line of its own. `armed` is what `arm` gave the server, by its number,
+/// and closed here; `prepared` is what the server has prepared of it, for this copy alone. Its end of the server's lines to
+/// children of the server's is closed too.
 ///
 /// # Safety
 /// Nobody else in this process uses the descriptor.
-pub(crate) unsafe fn arm_in_copy(armed: RawFd) -> io::Result<OwnedFd> {
+pub(crate) unsafe fn adopt(armed: RawFd, prepared: Option<OwnedFd>) -> io::Result<OwnedFd> {
     forget_write_ends();
     // SAFETY: the caller's promise. Closing it does not disarm the server, whose own descriptor is open still.
-    arm(unsafe { OwnedFd::from_raw_fd(armed) })
+    let armed = unsafe { OwnedFd::from_raw_fd(armed) };
+    match prepared {
+        Some(prepared) => own(prepared),
+        None => arm(armed),
+    }
 }
 
 /// Arms the inherited read end in the child; gives the descriptor that must stay open. Ends the process if the parent is
 /// gone already.
 pub(crate) fn arm(inherited: OwnedFd) -> io::Result<OwnedFd> {
-    let own: OwnedFd = File::open(format!("/proc/self/fd/{}", inherited.as_raw_fd()))?.into();
-    drop(inherited);
-    let fd: RawFd = own.as_raw_fd();
-    // SAFETY: plain fcntl calls on a descriptor of ours.
-    unsafe {
-        for (command, value) in [(F_SETSIG, libc::SIGKILL), (libc::F_SETOWN, libc::getpid())] {
-            if libc::fcntl(fd, command, value) < 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        if libc::fcntl(fd, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    leave_if_orphaned(&own, Duration::ZERO);
-    Ok(own)
+    own(prepare(inherited.as_raw_fd())?)
 }
 
 /// Ends this process, without a word, if its parent is gone, or is seen to be within `patience`.

@@ -3,6 +3,7 @@
 
 use std::ffi::{CStr, OsString, c_char, c_int, c_void};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether the kernel runs this program with more rights than its caller has (set-user-id and the like).
 pub(crate) fn is_privileged() -> bool {
@@ -193,4 +194,46 @@ pub(crate) fn thread_names() -> io::Result<Vec<String>> {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: nothing that is left undone here is seen by anybody else.
     unsafe { libc::_exit(code) }
+}
+
+/// Whether this process is a copy, whose end is shorter.
+static IS_COPY: AtomicBool = AtomicBool::new(false);
+
+/// Says that this process is a copy that its fork server made. Its end is then that of any process as far as its own hooks go
+/// (`atexit`), and the streams that they have written to; but what libraries are to do when the *program* ends is left to the
+/// program: it takes longer than all the rest, for the pages that it touches.
+pub(crate) fn end_as_copy() {
+    IS_COPY.store(true, Ordering::Relaxed);
+}
+
+#[cfg(target_env = "gnu")]
+mod floor {
+    use super::{AtomicBool, Constructor, IS_COPY, Ordering, c_char, c_int, c_void};
+
+    unsafe extern "C" {
+        fn on_exit(hook: extern "C" fn(c_int, *mut c_void), data: *mut c_void) -> c_int;
+        fn fcloseall() -> c_int;
+    }
+
+    /// The hook that was registered first, and so runs when all others have run.
+    extern "C" fn leave(code: c_int, _: *mut c_void) {
+        if !AtomicBool::load(&IS_COPY, Ordering::Relaxed) {
+            return;
+        }
+        // SAFETY: what `exit` itself does at this point for C's streams, and then the end.
+        unsafe {
+            fcloseall();
+            libc::_exit(code);
+        }
+    }
+
+    extern "C" fn register(_: c_int, _: *const *const c_char, _: *const *const c_char) {
+        // SAFETY: the hook stays there as long as the program. A refusal leaves the longer end.
+        unsafe { on_exit(leave, std::ptr::null_mut()) };
+    }
+
+    /// Before every other constructor of the executable, so that no hook that one of them registers is missed.
+    #[used]
+    #[unsafe(link_section = ".init_array.00000")]
+    static REGISTER: Constructor = register;
 }

@@ -6,6 +6,7 @@ mod deaths;
 mod locks;
 mod memory;
 mod preload;
+mod refused;
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use mp::{Failure, Pool, StartMethod};
 
-use crate::{Verdict, double, forked};
+use crate::{Verdict, double};
 
 static TABLE: OnceLock<Vec<u64>> = OnceLock::new();
 
@@ -64,14 +64,20 @@ fn a_table_is_there_once_for_eight_workers() -> Verdict {
 #[mp::test(timeout = "5m")]
 fn from_a_large_root() -> Verdict {
     let ballast = vec![1u8; mebibytes("MP_ROOT_MIB", 256) << 20];
-    for x in 0..20 {
-        assert_eq!(forked(double, x).start()?.join()?, 2 * x);
+    for method in [StartMethod::ForkServer, StartMethod::Spawn] {
+        let once = |x: u64| -> Verdict {
+            let process = mp::Process::new(double, x).start_method(method);
+            assert_eq!(process.start()?.join()?, 2 * x);
+            Ok(())
+        };
+        (0..20).try_for_each(once)?;
+        let begun = std::time::Instant::now();
+        (0..200).try_for_each(once)?;
+        let each = begun.elapsed() / 200;
+        println!(
+            "{method:?}: {each:?} a child, from {} MiB",
+            ballast.len() >> 20
+        );
     }
-    let begun = std::time::Instant::now();
-    for x in 0..200 {
-        assert_eq!(forked(double, x).start()?.join()?, 2 * x);
-    }
-    let each = begun.elapsed() / 200;
-    println!("{each:?} a child, from {} MiB", ballast.len() >> 20);
     Ok(())
 }
