@@ -9,7 +9,11 @@
 //! A chunk belongs to the session from before it is linked. Whoever makes one holds the object meanwhile; if it is
 //! killed before the link, the chunk is found and freed with the object (`object::free_chunks`).
 //!
-//! Orderings: a link is stored with Release and followed with Acquire; entries are the business of their users.
+//! The first chunk has a hint: the index where a free entry was last seen. Whoever claims looks into the object, then from the
+//! hint on, then everywhere; so a hint that is wrong, or written wildly, costs time and nothing else.
+//!
+//! Orderings: a link is stored with Release and followed with Acquire; the hint carries nothing; entries are the business of
+//! their users.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,9 +25,10 @@ use crate::sys::points::stored;
 
 /// Whatever the links say, no roll is followed further.
 const MOST_CHUNKS: usize = 8192;
-/// The words at the beginning of a chunk: the object's id and place, the next chunk, a spare one.
+/// The words at the beginning of a chunk: the object's id and place, the next chunk, the hint (in the first chunk).
 const CHUNK_HEAD: usize = 4;
 const NEXT: usize = 2;
+const HINT: usize = 3;
 /// The sizes of chunks in bytes.
 const SMALLEST: usize = 512;
 const LARGEST: usize = 32_000;
@@ -91,6 +96,14 @@ pub(super) fn belongs(words: &[AtomicU64], of: Place) -> bool {
     words.len() >= CHUNK_HEAD + tail::BYTES / 8
         && words[0].load(Ordering::Relaxed) == of.id
         && words[1].load(Ordering::Relaxed) == of.offset
+}
+
+/// Writes `word` into an entry if that is free.
+fn take((_, entry): &(u32, &AtomicU64), word: u64) -> bool {
+    entry.load(Ordering::Relaxed) == 0
+        && entry
+            .compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed)
+            .is_ok()
 }
 
 impl<const N: usize> Roll<N> {
@@ -172,22 +185,61 @@ impl<const N: usize> Roll<N> {
     ///
     /// # Errors
     /// The roll must grow and the heap is at its limit.
+    #[inline]
     pub(crate) fn claim(&self, heap: &Heap, of: Place, word: u64, from: u32) -> Result<u32, Error> {
-        loop {
-            let taken = self.entries_from(heap, of, from).find(|(_, entry)| {
-                entry.load(Ordering::Relaxed) == 0
-                    && entry
-                        .compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed)
-                        .is_ok()
-            });
-            match taken {
-                Some((index, _)) => {
-                    stored("entry");
-                    return Ok(index);
-                }
-                None => self.grow(heap, of)?,
+        let (before, behind) = self.first.split_at((from as usize).min(N));
+        let behind = (from..).zip(behind);
+        match behind
+            .chain((0..).zip(before))
+            .find(|entry| take(entry, word))
+        {
+            Some((index, _)) => {
+                stored("entry");
+                Ok(index)
             }
+            None => self.claim_behind(heap, of, word, from),
         }
+    }
+
+    /// As `claim`, when all entries in the object itself are taken.
+    #[cold]
+    fn claim_behind(&self, heap: &Heap, of: Place, word: u64, from: u32) -> Result<u32, Error> {
+        loop {
+            let hint = self.hint(heap, of);
+            let hinted = hint.map_or(0, |hint| hint.load(Ordering::Relaxed));
+            // Who asks for a place behind the first knows better.
+            let from = if from as usize >= N {
+                from
+            } else {
+                u32::try_from(hinted).unwrap_or(0)
+            };
+            let taken = self
+                .entries_from(heap, of, from)
+                .find(|entry| take(entry, word));
+            let Some((index, _)) = taken else {
+                self.grow(heap, of)?;
+                continue;
+            };
+            stored("entry");
+            if let Some(hint) = hint {
+                hint.store(u64::from(index) + 1, Ordering::Relaxed);
+            }
+            return Ok(index);
+        }
+    }
+
+    /// Tells that the entry with this index is free again, so that it is soon found.
+    #[inline]
+    pub(crate) fn freed(&self, heap: &Heap, of: Place, index: u32) {
+        if index as usize >= N
+            && let Some(hint) = self.hint(heap, of)
+        {
+            hint.store(u64::from(index), Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn hint<'h>(&self, heap: &'h Heap, of: Place) -> Option<&'h AtomicU64> {
+        chunk(heap, of, self.more.load(Ordering::Acquire)).map(|words| &words[HINT])
     }
 
     /// Adds a chunk of free entries at the end.

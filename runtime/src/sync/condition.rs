@@ -318,11 +318,13 @@ impl<'a> Inside<'a> {
 
     /// A waiter goes.
     fn go(&self, entry: u32, ticket: u32) {
-        if let Some(entry) = self.state.waiters.get(self.heap, self.place, entry) {
+        let waiters = &self.state.waiters;
+        if let Some(word) = waiters.get(self.heap, self.place, entry) {
             let mine = self.entry(ticket);
-            let _ = entry.compare_exchange(mine, 0, Ordering::AcqRel, Ordering::Relaxed);
+            let _ = word.compare_exchange(mine, 0, Ordering::AcqRel, Ordering::Relaxed);
             stored("condition: a waiter is gone");
         }
+        waiters.freed(self.heap, self.place, entry);
     }
 
     fn is_called(&self, ticket: u32) -> bool {

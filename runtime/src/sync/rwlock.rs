@@ -209,6 +209,7 @@ impl RwLock {
             let _ = entry.compare_exchange(me, 0, Ordering::Release, Ordering::Relaxed);
             stored("rwlock: a reader left");
         }
+        state.readers.freed(heap, place, entry);
         fence(Ordering::SeqCst);
         if state.left.load(Ordering::Relaxed) & WAITS != 0 {
             change_and_wake(&state.left, Change::Add(2));

@@ -453,6 +453,10 @@ impl Permit<'_> {
                 .is_ok()
         });
         stored("semaphore: a permit is back");
+        inside
+            .state
+            .out
+            .freed(inside.heap, inside.place, self.entry);
         cleared
     }
 }

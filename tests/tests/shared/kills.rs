@@ -4,9 +4,12 @@
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use mp::{Array, Atomic, Child, Chunk, Failure, LockError, Pool, Process, Value};
+use mp::{
+    Array, Atomic, Buffer, Child, Chunk, Failure, LockError, Pool, Process, RawArray, RawValue,
+    Value,
+};
 
-use crate::common::{Random, number};
+use crate::common::{Random, heap_file, number};
 
 /// Two halves that are always equal, unless a commit was torn.
 const WIDE: usize = 64;
@@ -206,4 +209,104 @@ fn lenders_are_survived() {
         drop(guard);
         assert!(lender.join().unwrap_err().is_death());
     }
+}
+
+/// Everything that is done without a lock: each store is whole, and counts once.
+#[mp::task]
+fn hammer_words(
+    words: &(Atomic<u64>, RawValue<u64>, RawArray<u64>),
+    count: &Atomic<u64>,
+) -> Result<(), Failure> {
+    let (sum, last, row) = words;
+    for round in 1_u64.. {
+        // Both halves of a word are equal.
+        let twice = (round & 0xffff_ffff) << 32 | (round & 0xffff_ffff);
+        sum.fetch_add(1, SeqCst);
+        last.set(twice);
+        (0..row.len()).for_each(|index| row.set(index, twice));
+        count.fetch_add(1, SeqCst);
+    }
+    Ok(())
+}
+
+#[mp::test(timeout = "900s")]
+fn atomics_and_raw_values_survive_their_users() {
+    let words = (
+        Atomic::new(0).unwrap(),
+        RawValue::new(0).unwrap(),
+        RawArray::filled(0, 100).unwrap(),
+    );
+    let count = Atomic::new(0).unwrap();
+    let start = || {
+        Process::new(hammer_words, (&words, &count))
+            .start()
+            .unwrap()
+    };
+    let mut children = start_all(2, start);
+    let mut random = Random(9);
+    let is_whole = |word: u64| word >> 32 == word & 0xffff_ffff;
+    for round in 1..=rounds() as u64 {
+        wait_for_progress(&count, 3);
+        let child = children.swap_remove(random.below(children.len()));
+        child.kill().unwrap();
+        assert!(child.join().unwrap_err().is_death());
+        assert!(is_whole(words.1.get().unwrap()));
+        assert!(words.2.to_vec().unwrap().into_iter().all(is_whole));
+        children.push(start());
+        // Each that was killed, or is at it, has one addition at most that it has not counted.
+        let (counted, sum) = (count.load(SeqCst), words.0.load(SeqCst));
+        assert!(sum >= counted, "{sum} {counted}");
+        assert!(count.load(SeqCst) + round + 2 >= sum, "{sum}");
+    }
+    for child in children {
+        child.kill().unwrap();
+        assert!(child.join().unwrap_err().is_death());
+    }
+}
+
+/// Reads what it is given, and makes buffers of its own, until it is killed.
+#[mp::task]
+fn hammer_buffer(given: Buffer<u64>, count: &Atomic<u64>) -> Result<(), Failure> {
+    loop {
+        assert!(given.iter().all(|x| *x == 7), "changed");
+        let mut own = Buffer::copy_of(&given)?;
+        own.make_mut()?.fill(8);
+        drop((own, given.clone()));
+        count.fetch_add(1, SeqCst);
+    }
+}
+
+/// What a process has of buffers when it is killed comes back: the heap does not grow with the kills.
+#[mp::test(timeout = "900s")]
+fn buffers_survive_their_users() {
+    const LEN: usize = 1 << 16;
+    let count = Atomic::new(0).unwrap();
+    let given = Buffer::filled(7_u64, LEN).unwrap();
+    let start = || {
+        Process::new(hammer_buffer, (given.clone(), &count))
+            .start()
+            .unwrap()
+    };
+    let mut children = start_all(2, start);
+    let mut random = Random(10);
+    let mut before = 0;
+    for round in 0..rounds() {
+        wait_for_progress(&count, 3);
+        let child = children.swap_remove(random.below(children.len()));
+        child.kill().unwrap();
+        assert!(child.join().unwrap_err().is_death());
+        assert!(given.iter().all(|x| *x == 7));
+        children.push(start());
+        if round == 10 {
+            before = heap_file().0;
+        }
+    }
+    for child in children {
+        child.kill().unwrap();
+        assert!(child.join().unwrap_err().is_death());
+    }
+    let after = heap_file().0;
+    // A few buffers of half a MiB more or less at once; not one for each kill.
+    let most = before + 16 * (LEN as u64) * 8;
+    assert!(before == 0 || after <= most, "{before} {after}");
 }

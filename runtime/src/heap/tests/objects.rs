@@ -183,6 +183,93 @@ fn rolls_grow_and_keep_their_entries() {
     assert_empty(heap);
 }
 
+/// What was given back last is found first; a hint that says anything at all hides nothing.
+#[test]
+fn a_hint_saves_time_and_a_wrong_one_nothing_else() {
+    let heap = heap(8 << 20);
+    let shared = object(heap);
+    let roll = &shared.body::<Test>().roll;
+    let of = shared.place();
+    for word in 1..=9000 {
+        assert_eq!(roll.claim(heap, of, word, 0).unwrap() as u64, word - 1);
+    }
+    let give_back = |index| {
+        roll.get(heap, of, index)
+            .unwrap()
+            .store(0, Ordering::Relaxed)
+    };
+    for index in [2, 8999, 4711] {
+        give_back(100);
+        give_back(index);
+        roll.freed(heap, of, index);
+        assert_eq!(roll.claim(heap, of, 1, 0).unwrap(), index);
+        roll.get(heap, of, 100).unwrap().store(1, Ordering::Relaxed);
+    }
+    // All that are left, so that a claim must find the one that is free.
+    let count = roll.entries(heap, of).count();
+    let is_free = |(_, entry): &(u32, &AtomicU64)| entry.load(Ordering::Relaxed) == 0;
+    for _ in 0..roll.entries(heap, of).filter(is_free).count() {
+        roll.claim(heap, of, 1, 0).unwrap();
+    }
+    assert_eq!(roll.entries(heap, of).count(), count);
+    let hint = roll.hint(heap, of).unwrap();
+    for wild in [
+        0,
+        1,
+        100,
+        count as u64,
+        u64::from(u32::MAX),
+        1 << 32,
+        u64::MAX,
+    ] {
+        give_back(300);
+        hint.store(wild, Ordering::Relaxed);
+        assert_eq!(roll.claim(heap, of, 1, 0).unwrap(), 300, "{wild}");
+    }
+    drop(shared);
+    assert_empty(heap);
+}
+
+/// A roll that cannot grow says so, and is as it was: what it has can be given back and had again.
+#[test]
+fn a_roll_that_cannot_grow_loses_nothing() {
+    let heap = heap(8 << 20);
+    let shared = object(heap);
+    let roll = &shared.body::<Test>().roll;
+    let of = shared.place();
+    // Some of its chunks are there before the heap is full.
+    for word in 1..=1000 {
+        roll.claim(heap, of, word, 0).unwrap();
+    }
+    let mut filling = Vec::new();
+    for bytes in [1 << 20, GRANULE as usize, 4096, 512, 64] {
+        while let Ok(block) = heap.alloc(bytes, 8) {
+            filling.push(block);
+        }
+    }
+    let mut count = 1000;
+    let error = loop {
+        match roll.claim(heap, of, count + 1, 0) {
+            Ok(_) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_heap_full(), "{error}");
+    assert!(roll.claim(heap, of, 1, 0).unwrap_err().is_heap_full());
+    let words = roll
+        .entries(heap, of)
+        .map(|(_, entry)| entry.load(Ordering::Relaxed));
+    assert!(words.eq(1..=count));
+    roll.get(heap, of, 500).unwrap().store(0, Ordering::Relaxed);
+    assert_eq!(roll.claim(heap, of, 501, 0).unwrap(), 500);
+    for block in filling {
+        heap.free(block.offset).unwrap();
+    }
+    roll.claim(heap, of, count + 1, 0).unwrap();
+    drop(shared);
+    assert_empty(heap);
+}
+
 #[test]
 fn a_million_objects_come_and_go() {
     let heap = heap(8 << 20);

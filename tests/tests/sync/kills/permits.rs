@@ -1,6 +1,6 @@
-//! `Semaphore` and `Event`.
+//! `Semaphore`, `BoundedSemaphore` and `Event`.
 
-use mp::{Event, Failure, Semaphore};
+use mp::{BoundedSemaphore, Event, Failure, Semaphore};
 
 use super::{Pauses, killed, rounds};
 use crate::{LONG, Verdict, joined, until};
@@ -161,11 +161,10 @@ fn sets(event: &Event, there: &Event) -> Result<(), Failure> {
 }
 
 /// One of those who wait for an event is killed before or after it is set: the others are let go.
-#[mp::test(timeout = "200s")]
-fn waiters_for_events() -> Verdict {
-    let mut pauses = Pauses::new(4);
+fn waiter_for_event(woken: bool) -> Verdict {
+    let mut pauses = Pauses::new(4 + u64::from(woken));
     let coming = Semaphore::new(0)?;
-    for round in 0..rounds() {
+    for _ in 0..rounds() {
         let event = Event::new()?;
         let victim = waits.start(&event, &coming)?;
         let other = waits.start(&event, &coming)?;
@@ -175,13 +174,13 @@ fn waiters_for_events() -> Verdict {
                 coming.acquire()?.forget();
             }
             pauses.pause();
-            if round % 2 == 0 {
-                assert!(killed(victim)?);
-                event.set()?;
-            } else {
+            if woken {
                 event.set()?;
                 pauses.pause();
                 killed(victim)?;
+            } else {
+                assert!(killed(victim)?);
+                event.set()?;
             }
             assert!(joined(thread)? && other.join()?);
             Ok(())
@@ -190,10 +189,70 @@ fn waiters_for_events() -> Verdict {
     Ok(())
 }
 
+#[mp::test(timeout = "200s")]
+fn waiters_for_events() -> Verdict {
+    waiter_for_event(false)
+}
+
+#[mp::test(timeout = "200s")]
+fn woken_waiters_for_events() -> Verdict {
+    waiter_for_event(true)
+}
+
+#[mp::task]
+fn keeps_bounded(seats: &BoundedSemaphore, there: &Event) -> Result<(), Failure> {
+    let _permits = (seats.acquire()?, seats.acquire()?);
+    there.set()?;
+    loop {
+        std::thread::park();
+    }
+}
+
+#[mp::task]
+fn takes_bounded(seats: &BoundedSemaphore, coming: &Semaphore) -> Result<bool, Failure> {
+    coming.release()?;
+    Ok(seats.acquire_timeout(LONG)?.is_some())
+}
+
+/// Its permits come back from a dead holder, while one that waits is killed or has just been woken; there are never more of them.
+#[mp::test(timeout = "200s")]
+fn bounded() -> Verdict {
+    let mut pauses = Pauses::new(6);
+    let (seats, coming) = (BoundedSemaphore::new(2)?, Semaphore::new(0)?);
+    for round in 0..rounds() {
+        let there = Event::new()?;
+        let holder = keeps_bounded.start(&seats, &there)?;
+        assert!(there.wait_timeout(LONG)?);
+        let victim = takes_bounded.start(&seats, &coming)?;
+        coming.acquire()?.forget();
+        std::thread::scope(|scope| -> Verdict {
+            let take = || Ok::<_, mp::Error>(seats.acquire_timeout(LONG)?.is_some());
+            let waiters = [(); 2].map(|()| scope.spawn(take));
+            pauses.pause();
+            if round % 2 == 0 {
+                assert!(killed(victim)?);
+                assert!(killed(holder)?);
+            } else {
+                assert!(killed(holder)?);
+                pauses.pause();
+                killed(victim)?;
+            }
+            for waiter in waiters {
+                assert!(joined(waiter)?);
+            }
+            Ok(())
+        })?;
+        assert_eq!(seats.value(), 2);
+        let error = seats.release().expect_err("all of them are there");
+        assert!(error.is_usage(), "{error}");
+    }
+    Ok(())
+}
+
 /// Who sets an event is killed: if it is set, all are let go.
 #[mp::test(timeout = "200s")]
 fn setters() -> Verdict {
-    let mut pauses = Pauses::new(5);
+    let mut pauses = Pauses::new(7);
     let mut were_set = 0;
     for _ in 0..rounds() {
         let (event, there) = (Event::new()?, Event::new()?);
