@@ -3,26 +3,39 @@
 use std::fmt::Write;
 
 use crate::frame::{Row, Workload};
+use crate::machine::Machine;
 
 /// The middle value of sorted ones.
 fn median(values: &[f64]) -> Option<f64> {
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
-/// The table of one workload. The first row is the limit, which the ratios in the last column refer to.
-pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
+/// The table of one workload: each row against `mp`'s first one, and against the limit, which is the first of all.
+pub(crate) fn table(workload: &Workload, rows: &[Row], machine: &Machine) -> String {
     let mut out = format!(
-        "\n{}  {}  [{}]\n",
-        workload.name, workload.what, workload.unit
+        "\n{}  {}  [{}]\n    {}; huge pages {}; Linux {}\n",
+        workload.name,
+        workload.what,
+        workload.unit,
+        workload.matters,
+        machine.huge_pages,
+        machine.kernel
     );
     let _ = writeln!(
         out,
-        "  {:<8} {:<44} {:>10} {:>10} {:>10} {:>8}",
-        "who", "variant", "min", "median", "max", "÷ first"
+        "  {:<11} {:<44} {:>10} {:>10} {:>10} {:>8} {:>8}",
+        "who", "variant", "min", "median", "max", "÷ mp", "÷ limit"
     );
-    let limit = rows.first().and_then(|row| median(&row.values));
+    let first = |who: &str| {
+        let mut medians = rows
+            .iter()
+            .filter(|row| row.who == who)
+            .filter_map(|row| median(&row.values));
+        medians.next()
+    };
+    let (mp, limit) = (first("mp"), first("limit"));
     for row in rows {
-        let _ = write!(out, "  {:<8} {:<44}", row.who, row.variant);
+        let _ = write!(out, "  {:<11} {:<44}", row.who, row.variant);
         let _ = match (
             &row.error,
             median(&row.values),
@@ -31,14 +44,15 @@ pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
         ) {
             (Some(error), ..) => writeln!(out, " failed: {error}"),
             (None, Some(middle), Some(min), Some(max)) => {
-                let ratio = limit.map_or(f64::NAN, |limit| middle / limit);
+                let ratio = |to: Option<f64>| to.map_or("–".to_string(), |to| short(middle / to));
                 writeln!(
                     out,
-                    " {:>10} {:>10} {:>10} {:>8}",
+                    " {:>10} {:>10} {:>10} {:>8} {:>8}",
                     short(*min),
                     short(middle),
                     short(*max),
-                    short(ratio)
+                    ratio(mp),
+                    ratio(limit)
                 )
             }
             _ => writeln!(out, " not measured"),
@@ -58,8 +72,8 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// All rows as a JSON array, one object a line.
-pub(crate) fn json(rows: &[Row]) -> String {
+/// All rows as a JSON array, one object a line. The first one is of no workload: it names machine and date.
+pub(crate) fn json(rows: &[Row], machine: &Machine) -> String {
     let object = |row: &Row| {
         let texts = [
             ("workload", row.workload),
@@ -88,7 +102,8 @@ pub(crate) fn json(rows: &[Row]) -> String {
         }
         format!("  {{{}}}", object.join(", "))
     };
-    let objects: Vec<String> = rows.iter().map(object).collect();
+    let mut objects = vec![machine.json(quoted)];
+    objects.extend(rows.iter().map(object));
     format!("[\n{}\n]\n", objects.join(",\n"))
 }
 

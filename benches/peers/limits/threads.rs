@@ -51,6 +51,36 @@ pub(crate) fn spin(steps: u64) -> u64 {
     })
 }
 
+/// How many of so many points, thrown at the unit square, fall inside the circle.
+pub(crate) fn inside(seed: u64, points: u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut hits = 0;
+    for _ in 0..points {
+        // xorshift; one number is two coordinates of 32 bits.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let (x, y) = (state >> 32, state & 0xffff_ffff);
+        hits += u64::from((x * x).checked_add(y * y).is_some());
+    }
+    hits
+}
+
+/// Nanoseconds per point.
+pub(crate) fn points(scale: Scale) -> Vec<Case> {
+    let count = scale.of(100_000_000) as u64;
+    vec![Case::new("limit", "2 threads, summed", move || {
+        let began = Instant::now();
+        let hits: u64 = thread::scope(|scope| {
+            let other = scope.spawn(|| inside(1, count / 2));
+            inside(2, count / 2) + other.join().unwrap_or(0)
+        });
+        let took = began.elapsed().as_secs_f64();
+        std::hint::black_box(hits);
+        Ok(took * 1e9 / count as f64)
+    })]
+}
+
 pub(crate) fn busy(scale: Scale) -> Vec<Case> {
     let tasks = scale.of(200);
     vec![Case::new("limit", "2 threads against 1", move || {

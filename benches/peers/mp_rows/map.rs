@@ -1,11 +1,11 @@
-//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W10).
+//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W8, W10).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::pool_of;
 use crate::frame::{Case, Measured, Scale};
-use crate::limits::{spin, steps_in};
+use crate::limits::{inside, spin, steps_in};
 
 /// How many single calls are kept in flight.
 const IN_FLIGHT: usize = 4096;
@@ -19,6 +19,33 @@ fn square(x: u64) -> u64 {
 #[mp::task]
 fn toil(steps: u64) -> u64 {
     spin(steps)
+}
+
+/// Points inside the circle.
+#[mp::task]
+fn throw(seed: u64, points: u64) -> u64 {
+    inside(seed, points)
+}
+
+/// Nanoseconds per point.
+pub(crate) fn points(scale: Scale) -> Vec<Case> {
+    let count = scale.of(100_000_000) as u64;
+    let mut pool = pool_of(2);
+    vec![Case::new("mp", "map(throw, 2 tasks), summed", move || {
+        let pool = pool()?;
+        pool.map(throw, [(1, 1), (2, 1)])?;
+        let began = Instant::now();
+        let hits: u64 = pool
+            .map(throw, [(1, count / 2), (2, count / 2)])?
+            .iter()
+            .sum();
+        let took = began.elapsed().as_secs_f64();
+        let pi = 4.0 * hits as f64 / count as f64;
+        if (pi - std::f64::consts::PI).abs() > 0.01 {
+            return Err(format!("π is not {pi}").into());
+        }
+        Ok(took * 1e9 / count as f64)
+    })]
 }
 
 pub(crate) fn blocks(scale: Scale) -> Vec<Case> {
