@@ -202,8 +202,8 @@ fn idle(full: bool, give: &mut dyn FnMut(Point)) -> Outcome {
             ("memory of a worker (PSS)", "MiB", pss / each),
             ("memory of its own", "MiB", own_pages / each),
             (
-                "the parent's descriptors a worker",
-                "",
+                "of the parent",
+                "descriptors a worker",
                 descriptors as f64 / each,
             ),
         ] {

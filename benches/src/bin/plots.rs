@@ -145,12 +145,41 @@ fn draw(plot: &Plot, path: &Path) -> Result<(), Box<dyn Error>> {
     }
     chart
         .configure_series_labels()
+        .position(free_corner(all().map(|(x, y)| {
+            let share = |at: f64, from: f64, to: f64| (at / from).ln() / (to / from).ln();
+            (share(*x, left, right), share(*y, floor, ceiling))
+        })))
         .label_font(("sans-serif", 14))
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
         .draw()?;
     root.present()?;
     Ok(())
+}
+
+/// The corner with the fewest points, which are given as shares of the axes.
+fn free_corner(points: impl Iterator<Item = (f64, f64)>) -> SeriesLabelPosition {
+    let points: Vec<(f64, f64)> = points.collect();
+    let corners = [
+        (SeriesLabelPosition::UpperLeft, false, true),
+        (SeriesLabelPosition::LowerRight, true, false),
+        (SeriesLabelPosition::UpperRight, true, true),
+        (SeriesLabelPosition::LowerLeft, false, false),
+    ];
+    let crowd = |right: bool, upper: bool| {
+        let near = |(x, y): &&(f64, f64)| {
+            let (x, y) = (
+                if right { 1.0 - x } else { *x },
+                if upper { 1.0 - y } else { *y },
+            );
+            x < 0.45 && y < 0.3
+        };
+        points.iter().filter(near).count()
+    };
+    let least = corners
+        .into_iter()
+        .min_by_key(|(_, right, upper)| crowd(*right, *upper));
+    least.map_or(SeriesLabelPosition::UpperLeft, |(corner, ..)| corner)
 }
 
 /// 1000 as 1 k, and so on.
