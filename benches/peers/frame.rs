@@ -3,10 +3,11 @@
 
 use std::path::PathBuf;
 
-/// One workload of the list; `what` is the heading of its table.
+/// One workload of the list; `what` is the heading of its table, `matters` what its figures depend on.
 pub(crate) struct Workload {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
+    pub(crate) matters: &'static str,
     pub(crate) unit: &'static str,
 }
 
@@ -14,116 +15,139 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "W1",
         what: "start a process, run a no-op task, get its value, join",
+        matters: "warm page cache; small programs, dynamically linked",
         unit: "µs",
     },
     Workload {
         name: "W1b",
         what: "the same, 100 at once, all of them joined",
+        matters: "warm page cache; small programs, dynamically linked",
         unit: "ms",
     },
     Workload {
         name: "W2",
         what: "pool of 2: start, one task, close, join",
+        matters: "warm page cache; a fork server runs already, where there is one",
         unit: "ms",
     },
     Workload {
         name: "W3",
         what: "map x·x over u64, 2 workers, a fresh result",
+        matters: "warm pool, warm memory; chunks sized while it runs",
         unit: "M items/s",
     },
     Workload {
         name: "W3f",
         what: "the same, one item per dispatch",
+        matters: "warm pool; how many calls are in flight is the row's: 512 a worker, or as it says",
         unit: "M items/s",
     },
     Workload {
         name: "W4",
         what: "one call on a live pool, round trip",
+        matters: "warm pool, one call in flight",
         unit: "µs",
     },
     Workload {
         name: "W5",
         what: "a task takes 100 MiB of f64 and returns their sum",
+        matters: "warm unless the row says \"first use\"; huge pages tell",
         unit: "GB/s",
     },
     Workload {
         name: "W5r",
         what: "a task returns 100 MiB of f64",
+        matters: "warm unless the row says \"first use\"; huge pages tell",
         unit: "GB/s",
     },
     Workload {
         name: "W6",
         what: "a queue of u64, one to one",
+        matters: "warm; rings of the default size",
         unit: "M/s",
     },
     Workload {
         name: "W6b",
         what: "the same, two to one",
+        matters: "warm; rings of the default size",
         unit: "M/s",
     },
     Workload {
         name: "W6k",
         what: "messages of 1 KiB, copied out",
+        matters: "warm; rings of the default size",
         unit: "M/s",
     },
     Workload {
         name: "W6m",
         what: "messages of 1 MiB, copied out",
+        matters: "warm; rings of the default size; huge pages tell",
         unit: "k/s",
     },
     Workload {
         name: "W6p",
         what: "a u64 there and back, back to back",
+        matters: "warm, one message in flight",
         unit: "µs",
     },
     Workload {
         name: "W6w",
         what: "a message to one that sleeps, p50",
+        matters: "the receiver has gone to sleep",
         unit: "µs",
     },
     Workload {
         name: "W5b",
         what: "a buffer of the shared heap handed to a task, beyond a call without one",
+        matters: "warm",
         unit: "µs",
     },
     Workload {
         name: "W7",
         what: "take a lock that nobody else wants, and give it back",
+        matters: "warm, in cache",
         unit: "ns",
     },
     Workload {
         name: "W7b",
         what: "2 processes count to a million each, under one lock",
+        matters: "both on their own core",
         unit: "ms",
     },
     Workload {
         name: "W7w",
         what: "wake a sleeping process and be woken by it, p50",
+        matters: "both have gone to sleep; pinned where the row says so",
         unit: "µs",
     },
     Workload {
         name: "W8",
-        what: "π by random points, summed locally, 2 workers; time for a point",
+        what: "π: points thrown and counted in 2 workers, per point",
+        matters: "warm pool, two tasks; computing only",
         unit: "ns",
     },
     Workload {
         name: "W9",
         what: "memory of an idle worker",
+        matters: "after a thousand tasks each",
         unit: "MiB",
     },
     Workload {
         name: "W10",
         what: "CPU-bound tasks of 2 ms, 2 workers against 1",
+        matters: "warm pool, tasks of equal size",
         unit: "×",
     },
     Workload {
         name: "W20",
         what: "faults: a worker is killed, a deadline passes, an item is cancelled; pool of 1",
+        matters: "warm page cache; spawn",
         unit: "ms",
     },
     Workload {
         name: "W21",
         what: "blur a picture of 400 MiB in place, 5 passes, 2 workers",
+        matters: "warm memory; huge pages tell",
         unit: "s",
     },
 ];

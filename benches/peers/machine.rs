@@ -3,56 +3,89 @@
 use std::fs;
 use std::process::Command;
 
-/// The same in a line, with the date: for the README.
-pub(crate) fn in_a_line() -> String {
-    let date = Command::new("date").arg("+%F").output();
-    let date = date.map_or(String::new(), |out| {
-        String::from_utf8_lossy(&out.stdout).trim().to_string()
-    });
-    let described = describe();
-    let lines = described.lines().take(4).map(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.split_first() {
-            Some((&"kernel" | &"cores" | &"compiler", rest)) => rest.join(" "),
-            _ => words.join(" "),
-        }
-    });
-    lines.chain([date]).collect::<Vec<String>>().join(", ")
+pub(crate) struct Machine {
+    pub(crate) kernel: String,
+    /// What the system does for memory, and for shared memory.
+    pub(crate) huge_pages: String,
+    processor: String,
+    cores: usize,
+    compiler: String,
+    /// The day, as `date` tells it.
+    date: String,
 }
 
-pub(crate) fn describe() -> String {
-    let file = |path: &str| {
-        fs::read_to_string(path)
-            .unwrap_or_default()
-            .trim()
-            .to_string()
-    };
-    let cpuinfo = file("/proc/cpuinfo");
-    let processor = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
-        .map_or("unknown processor", |(_, name)| name.trim());
-    let compiler = Command::new("rustc").arg("--version").output();
-    let compiler = compiler.map_or("rustc unknown".to_string(), |out| {
+impl Machine {
+    pub(crate) fn look() -> Self {
+        let cpuinfo = file("/proc/cpuinfo");
+        let processor = cpuinfo
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+            .map_or("unknown processor", |(_, name)| name.trim());
+        Machine {
+            kernel: file("/proc/sys/kernel/osrelease"),
+            huge_pages: format!(
+                "{} (shared: {})",
+                chosen(&file("/sys/kernel/mm/transparent_hugepage/enabled")),
+                chosen(&file("/sys/kernel/mm/transparent_hugepage/shmem_enabled"))
+            ),
+            processor: processor.to_string(),
+            cores: mp::cpu_count(),
+            compiler: said("rustc", &["--version"]),
+            date: said("date", &["+%Y-%m-%d"]),
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let build = if cfg!(debug_assertions) {
+            "DEBUG BUILD: the figures mean nothing"
+        } else {
+            "release build"
+        };
+        [
+            format!("kernel     Linux {}", self.kernel),
+            format!("cores      {} usable, {}", self.cores, self.processor),
+            format!("huge pages {}", self.huge_pages),
+            format!("compiler   {}, {build}", self.compiler),
+            format!("date       {}", self.date),
+            format!("load       {}", file("/proc/loadavg")),
+        ]
+        .join("\n")
+    }
+
+    /// One object, with the keys of a row and then its own.
+    pub(crate) fn json(&self, quoted: fn(&str) -> String) -> String {
+        let runs = "\"unit\": \"\", \"min\": null, \"median\": null, \"max\": null, \"runs\": 0";
+        let mut object = format!(
+            "  {{\"workload\": \"machine\", \"who\": {}, \"variant\": \"{} cores\", {runs}",
+            quoted(&self.processor),
+            self.cores
+        );
+        for (name, text) in [
+            ("kernel", &self.kernel),
+            ("huge_pages", &self.huge_pages),
+            ("compiler", &self.compiler),
+            ("date", &self.date),
+        ] {
+            object += &format!(", \"{name}\": {}", quoted(text));
+        }
+        object + "}"
+    }
+}
+
+/// A small file's text, or nothing.
+fn file(path: &str) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_string()
+}
+
+/// What a command prints.
+fn said(command: &str, arguments: &[&str]) -> String {
+    let out = Command::new(command).args(arguments).output();
+    out.map_or(format!("{command} unknown"), |out| {
         String::from_utf8_lossy(&out.stdout).trim().to_string()
-    });
-    let build = if cfg!(debug_assertions) {
-        "DEBUG BUILD: the figures mean nothing"
-    } else {
-        "release build"
-    };
-    [
-        format!("kernel     Linux {}", file("/proc/sys/kernel/osrelease")),
-        format!("cores      {} usable, {processor}", mp::cpu_count()),
-        format!(
-            "huge pages {} (for memory), {} (for shared memory)",
-            chosen(&file("/sys/kernel/mm/transparent_hugepage/enabled")),
-            chosen(&file("/sys/kernel/mm/transparent_hugepage/shmem_enabled"))
-        ),
-        format!("compiler   {compiler}, {build}"),
-        format!("load       {}", file("/proc/loadavg")),
-    ]
-    .join("\n")
+    })
 }
 
 /// The word in brackets.

@@ -4,8 +4,8 @@
 //!
 //! Without names all workloads run. Every row is measured N times (7 unless told otherwise), the rows of a workload taking
 //! turns, so that whatever else the machine does is done to all of them; printed are the smallest, the middle and the
-//! largest value, and the middle one against that of the first row, the *limit* (the same work written by hand with
-//! nothing around it), and against `mp`'s own. `--quick` does a fraction of the work and is good only to see that it runs.
+//! largest value, and the middle one against that of `mp`'s first row and against the *limit*: the same work written by hand
+//! with nothing around it. `--quick` does a fraction of the work and is good only to see that it runs.
 //!
 //! What is read along with the figures: kernel, cores, transparent huge pages and compiler are in the first lines of the
 //! output. Nothing else should be running. Everything that is started is bounded in time.
@@ -29,7 +29,8 @@ fn run() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    println!("{}", machine::describe());
+    let machine = machine::Machine::look();
+    println!("{}", machine.describe());
     let mut rows = Vec::new();
     for workload in frame::WORKLOADS
         .iter()
@@ -39,11 +40,11 @@ fn run() -> ExitCode {
         cases.extend(rivals::cases(workload.name, options.scale));
         cases.extend(mp_rows::cases(workload.name, options.scale));
         let measured = frame::take_turns(workload, cases, options.runs);
-        print!("{}", report::table(workload, &measured));
+        print!("{}", report::table(workload, &measured, &machine));
         rows.extend(measured);
     }
     if let Some(path) = &options.json
-        && let Err(error) = std::fs::write(path, report::json(&machine::in_a_line(), &rows))
+        && let Err(error) = std::fs::write(path, report::json(&rows, &machine))
     {
         eprintln!("peers: {}: {error}", path.display());
         return ExitCode::FAILURE;

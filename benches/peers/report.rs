@@ -3,27 +3,37 @@
 use std::fmt::Write;
 
 use crate::frame::{Row, Workload};
+use crate::machine::Machine;
 
 /// The middle value of sorted ones.
 fn median(values: &[f64]) -> Option<f64> {
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
 
-/// The table of one workload. The ratios in the last two columns are to the first row, which is the limit where there is one, and
-/// to the first of `mp`'s.
-pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
+/// The table of one workload: each row against `mp`'s first one, and against the limit, which is the first of all.
+pub(crate) fn table(workload: &Workload, rows: &[Row], machine: &Machine) -> String {
     let mut out = format!(
-        "\n{}  {}  [{}]\n",
-        workload.name, workload.what, workload.unit
+        "\n{}  {}  [{}]\n    {}; huge pages {}; Linux {}\n",
+        workload.name,
+        workload.what,
+        workload.unit,
+        workload.matters,
+        machine.huge_pages,
+        machine.kernel
     );
     let _ = writeln!(
         out,
         "  {:<11} {:<44} {:>10} {:>10} {:>10} {:>8} {:>8}",
-        "who", "variant", "min", "median", "max", "÷ first", "÷ mp"
+        "who", "variant", "min", "median", "max", "÷ mp", "÷ limit"
     );
-    let limit = rows.first().and_then(|row| median(&row.values));
-    let own = rows.iter().find(|row| row.who == "mp");
-    let own = own.and_then(|row| median(&row.values));
+    let first = |who: &str| {
+        let mut medians = rows
+            .iter()
+            .filter(|row| row.who == who)
+            .filter_map(|row| median(&row.values));
+        medians.next()
+    };
+    let (mp, limit) = (first("mp"), first("limit"));
     for row in rows {
         let _ = write!(out, "  {:<11} {:<44}", row.who, row.variant);
         let _ = match (
@@ -34,15 +44,15 @@ pub(crate) fn table(workload: &Workload, rows: &[Row]) -> String {
         ) {
             (Some(error), ..) => writeln!(out, " failed: {error}"),
             (None, Some(middle), Some(min), Some(max)) => {
-                let ratio = |to: Option<f64>| short(to.map_or(f64::NAN, |to| middle / to));
+                let ratio = |to: Option<f64>| to.map_or("–".to_string(), |to| short(middle / to));
                 writeln!(
                     out,
                     " {:>10} {:>10} {:>10} {:>8} {:>8}",
                     short(*min),
                     short(middle),
                     short(*max),
-                    ratio(limit),
-                    ratio(own)
+                    ratio(mp),
+                    ratio(limit)
                 )
             }
             _ => writeln!(out, " not measured"),
@@ -62,8 +72,8 @@ fn short(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// All rows as a JSON array, one object a line; the first says on what machine and when.
-pub(crate) fn json(machine: &str, rows: &[Row]) -> String {
+/// All rows as a JSON array, one object a line. The first one is of no workload: it names machine and date.
+pub(crate) fn json(rows: &[Row], machine: &Machine) -> String {
     let object = |row: &Row| {
         let texts = [
             ("workload", row.workload),
@@ -92,13 +102,8 @@ pub(crate) fn json(machine: &str, rows: &[Row]) -> String {
         }
         format!("  {{{}}}", object.join(", "))
     };
-    let machine = format!(
-        "  {{\"workload\": \"machine\", \"who\": \"machine\", \"variant\": {}, \"unit\": \"\", \"min\": null, \"median\": null, \
-         \"max\": null, \"runs\": 0}}",
-        quoted(machine)
-    );
-    let objects = rows.iter().map(object);
-    let objects: Vec<String> = std::iter::once(machine).chain(objects).collect();
+    let mut objects = vec![machine.json(quoted)];
+    objects.extend(rows.iter().map(object));
     format!("[\n{}\n]\n", objects.join(",\n"))
 }
 

@@ -3,10 +3,21 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use super::sum;
 use crate::frame::{Case, Measured, Scale};
 
 pub(crate) const BYTES: usize = 100 << 20;
+
+/// The sum of `numbers`, in eight lanes: a strict order would be slower than the memory.
+pub(crate) fn sum(numbers: &[f64]) -> f64 {
+    let (lanes, rest) = numbers.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for lane in lanes {
+        for (sum, number) in sums.iter_mut().zip(lane) {
+            *sum += number;
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().sum::<f64>()
+}
 
 pub(crate) fn sums(scale: Scale) -> Vec<Case> {
     let length = scale.of(BYTES / 8);

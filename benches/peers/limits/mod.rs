@@ -14,10 +14,9 @@ use crate::frame::{Case, Scale};
 pub(crate) use blur::{PASSES, WIDTH, blur_rows, edges, picture};
 pub(crate) use calls::{middle, now};
 pub(crate) use locks::{Page, Pinned};
-pub(crate) use memory::BYTES;
-pub(crate) use mp_benches::sum;
+pub(crate) use memory::{BYTES, sum};
 pub(crate) use start::program;
-pub(crate) use threads::{spin, steps_in};
+pub(crate) use threads::{inside, spin, steps_in};
 
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
     match workload {
@@ -33,7 +32,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W7" => locks::alone(scale),
         "W7b" => locks::two(scale),
         "W7w" => locks::wake_ups(scale),
-        "W8" => threads::pi(scale),
+        "W8" => threads::points(scale),
         "W10" => threads::busy(scale),
         "W21" => blur::threads(scale),
         _ => Vec::new(),

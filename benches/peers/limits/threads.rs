@@ -51,18 +51,34 @@ pub(crate) fn spin(steps: u64) -> u64 {
     })
 }
 
-pub(crate) fn pi(scale: Scale) -> Vec<Case> {
-    let points = scale.of(40_000_000) as u64;
-    let run = move || {
+/// How many of so many points, thrown at the unit square, fall inside the circle.
+pub(crate) fn inside(seed: u64, points: u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut hits = 0;
+    for _ in 0..points {
+        // xorshift; one number is two coordinates of 32 bits.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let (x, y) = (state >> 32, state & 0xffff_ffff);
+        hits += u64::from((x * x).checked_add(y * y).is_some());
+    }
+    hits
+}
+
+/// Nanoseconds per point.
+pub(crate) fn points(scale: Scale) -> Vec<Case> {
+    let count = scale.of(100_000_000) as u64;
+    vec![Case::new("limit", "2 threads, summed", move || {
         let began = Instant::now();
-        let all: u64 = thread::scope(|scope| {
-            let other = scope.spawn(|| mp_benches::hits(2, points / 2));
-            mp_benches::hits(1, points / 2) + other.join().unwrap_or(0)
+        let hits: u64 = thread::scope(|scope| {
+            let other = scope.spawn(|| inside(1, count / 2));
+            inside(2, count / 2) + other.join().unwrap_or(0)
         });
-        std::hint::black_box(all);
-        Ok(began.elapsed().as_secs_f64() * 1e9 / points as f64)
-    };
-    vec![Case::new("limit", "2 threads", run)]
+        let took = began.elapsed().as_secs_f64();
+        std::hint::black_box(hits);
+        Ok(took * 1e9 / count as f64)
+    })]
 }
 
 pub(crate) fn busy(scale: Scale) -> Vec<Case> {

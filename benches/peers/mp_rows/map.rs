@@ -1,11 +1,11 @@
-//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W10).
+//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W8, W10).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::pool_of;
 use crate::frame::{Case, Measured, Scale};
-use crate::limits::{spin, steps_in};
+use crate::limits::{inside, spin, steps_in};
 
 /// How many single calls are kept in flight.
 const IN_FLIGHT: usize = 4096;
@@ -19,6 +19,33 @@ fn square(x: u64) -> u64 {
 #[mp::task]
 fn toil(steps: u64) -> u64 {
     spin(steps)
+}
+
+/// Points inside the circle.
+#[mp::task]
+fn throw(seed: u64, points: u64) -> u64 {
+    inside(seed, points)
+}
+
+/// Nanoseconds per point.
+pub(crate) fn points(scale: Scale) -> Vec<Case> {
+    let count = scale.of(100_000_000) as u64;
+    let mut pool = pool_of(2);
+    vec![Case::new("mp", "map(throw, 2 tasks), summed", move || {
+        let pool = pool()?;
+        pool.map(throw, [(1, 1), (2, 1)])?;
+        let began = Instant::now();
+        let hits: u64 = pool
+            .map(throw, [(1, count / 2), (2, count / 2)])?
+            .iter()
+            .sum();
+        let took = began.elapsed().as_secs_f64();
+        let pi = 4.0 * hits as f64 / count as f64;
+        if (pi - std::f64::consts::PI).abs() > 0.01 {
+            return Err(format!("π is not {pi}").into());
+        }
+        Ok(took * 1e9 / count as f64)
+    })]
 }
 
 pub(crate) fn blocks(scale: Scale) -> Vec<Case> {
@@ -113,32 +140,6 @@ fn asynchronous(pool: &mp::Pool, count: u64) -> Measured {
 
 fn take(waiting: &mut VecDeque<mp::Handle<u64>>) -> Result<u64, Box<dyn std::error::Error>> {
     Ok(waiting.pop_front().ok_or("nothing is waited for")?.get()?)
-}
-
-#[mp::task]
-fn hits(seed: u64, points: u64) -> u64 {
-    mp_benches::hits(seed, points)
-}
-
-pub(crate) fn pi(scale: Scale) -> Vec<Case> {
-    let points = scale.of(40_000_000) as u64;
-    let mut pool = pool_of(2);
-    vec![Case::new(
-        "mp",
-        "map(hits, [(1, n/2), (2, n/2)])",
-        move || {
-            let pool = pool()?;
-            pool.map(square, 0..2)?;
-            let began = Instant::now();
-            let halves = pool.map(hits, [(1, points / 2), (2, points / 2)])?;
-            let took = began.elapsed().as_secs_f64();
-            let pi = halves.iter().sum::<u64>() as f64 * 4.0 / points as f64;
-            match (pi - std::f64::consts::PI).abs() < 0.02 {
-                true => Ok(took * 1e9 / points as f64),
-                false => Err("that is not π".into()),
-            }
-        },
-    )]
 }
 
 pub(crate) fn busy(scale: Scale) -> Vec<Case> {

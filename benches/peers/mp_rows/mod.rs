@@ -35,7 +35,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
             .chain(shared::two(scale))
             .collect(),
         "W7w" => locks::wake_ups(scale),
-        "W8" => map::pi(scale),
+        "W8" => map::points(scale),
         "W9" => start::idle(),
         "W10" => map::busy(scale),
         "W20" => faults::all(scale),

@@ -7,26 +7,23 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::frame::{Case, Measured, Scale};
+use crate::limits::middle;
 
 const WHO: &str = "crossbeam";
 
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
     let many = scale.of(3_000_000) as u64;
     match workload {
-        "W3f" => {
-            let count = scale.of(1_000_000) as u64;
-            vec![Case::new(
-                WHO,
-                "2 threads, bounded(1024) both ways",
-                move || squares(count),
-            )]
-        }
-        "W4" => {
-            let rounds = scale.of(100_000);
-            vec![Case::new(WHO, "threads, two bounded(1), mean", move || {
-                ping_pong(rounds as u64)
-            })]
-        }
+        "W3f" => vec![Case::new(
+            WHO,
+            "2 threads, bounded(1024) there and back",
+            move || calls(many / 3),
+        )],
+        "W4" => vec![Case::new(
+            WHO,
+            "2 threads, two bounded(1), p50",
+            move || round_trips(many / 30),
+        )],
         "W6" => vec![Case::new(WHO, "threads, bounded(1024)", move || {
             stream(1, many, 1024, |item| item)
         })],
@@ -77,46 +74,6 @@ fn stream<T: Send>(senders: u64, count: u64, bound: usize, make: fn(u64) -> T) -
     })
 }
 
-/// Millions of items a second, each sent to one of two threads and its square sent back.
-fn squares(count: u64) -> Measured {
-    let (to, jobs) = bounded::<u64>(1024);
-    let (done, from) = bounded::<u64>(1024);
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            let (jobs, done) = (jobs.clone(), done.clone());
-            scope.spawn(move || {
-                for item in jobs {
-                    if done.send(item.wrapping_mul(item)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop((jobs, done));
-        let began = Instant::now();
-        let (mut sent, mut got, mut total) = (0, 0, 0_u64);
-        while got < count {
-            // As many as there is room for, then whatever has come back.
-            while sent < count && to.try_send(sent).is_ok() {
-                sent += 1;
-            }
-            let mut next = from.recv().ok();
-            while let Some(square) = next {
-                total = total.wrapping_add(square);
-                got += 1;
-                next = from.try_recv().ok();
-            }
-        }
-        let rate = count as f64 / began.elapsed().as_secs_f64() / 1e6;
-        drop(to);
-        let all = (0..count).fold(0_u64, |all, item| all.wrapping_add(item.wrapping_mul(item)));
-        match total == all {
-            true => Ok(rate),
-            false => Err("the wrong total".into()),
-        }
-    })
-}
-
 /// Microseconds for there and back.
 fn ping_pong(rounds: u64) -> Measured {
     let (there, question) = bounded::<u64>(1);
@@ -139,5 +96,74 @@ fn ping_pong(rounds: u64) -> Measured {
         let time = began.elapsed();
         drop(there);
         Ok(time.as_secs_f64() * 1e6 / rounds as f64)
+    })
+}
+
+/// Millions of calls a second, by two threads that take one item at a time.
+fn calls(count: u64) -> Measured {
+    let (ask, asked) = bounded::<u64>(1024);
+    let (reply, replies) = bounded::<u64>(1024);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (asked, reply) = (asked.clone(), reply.clone());
+            scope.spawn(move || {
+                for item in asked {
+                    if reply.send(item.wrapping_mul(item)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop((asked, reply));
+        let began = Instant::now();
+        let (mut sent, mut got, mut total) = (0, 0, 0_u64);
+        while got < count {
+            while sent < count && ask.try_send(sent).is_ok() {
+                sent += 1;
+            }
+            total = total.wrapping_add(replies.recv()?);
+            got += 1;
+            for square in replies.try_iter() {
+                total = total.wrapping_add(square);
+                got += 1;
+            }
+        }
+        let took = began.elapsed();
+        drop(ask);
+        let expected = (0..count).fold(0_u64, |total, x| total.wrapping_add(x.wrapping_mul(x)));
+        if total != expected {
+            return Err("the wrong total".into());
+        }
+        Ok(count as f64 / took.as_secs_f64() / 1e6)
+    })
+}
+
+/// Microseconds, the middle one; the answering threads are two, as in a pool of two.
+fn round_trips(count: u64) -> Measured {
+    let (ask, asked) = bounded::<u64>(1);
+    let (reply, replies) = bounded::<u64>(1);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (asked, reply) = (asked.clone(), reply.clone());
+            scope.spawn(move || {
+                for item in asked {
+                    if reply.send(item).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let mut times = Vec::with_capacity(count as usize);
+        for number in 0..count {
+            let began = Instant::now();
+            ask.send(number)?;
+            let back = replies.recv()?;
+            times.push(began.elapsed().as_secs_f64() * 1e6);
+            if back != number {
+                return Err("the wrong answer".into());
+            }
+        }
+        drop(ask);
+        Ok(middle(times))
     })
 }

@@ -88,6 +88,8 @@ impl<'h> Tail<'h> {
 
     /// The two words of slot `index`, if there is room for it: the object's offset, and the entry in its roll.
     pub(super) fn slot(self, index: usize) -> Option<[&'h AtomicU64; 2]> {
+        // Whatever number a message names; more than there are words there cannot be.
+        let index = (index < self.words.len()).then_some(index)?;
         let back = (bytes_for(index + 1)) / 8;
         let first = self.words.len().checked_sub(back)?;
         Some([self.words.get(first)?, self.words.get(first + 1)?])

@@ -23,7 +23,7 @@ const F_SETSIG: libc::c_int = 10;
 /// The two ends; the process keeps both, children inherit the read end.
 pub(crate) struct Lifeline {
     pub(crate) read: OwnedFd,
-    _write: OwnedFd,
+    write: OwnedFd,
 }
 
 impl Lifeline {
@@ -32,10 +32,17 @@ impl Lifeline {
         // Never 0, 1 or 2, which a program may have closed: the child would not believe such a number.
         let (read, write) = (memory::raise(read), memory::raise(write));
         close_in_copies(write.as_raw_fd());
-        Ok(Lifeline {
-            read,
-            _write: write,
-        })
+        Ok(Lifeline { read, write })
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        // Its number will be another descriptor's, which a copy must not close.
+        let write = self.write.as_raw_fd();
+        for end in &WRITE_ENDS {
+            let _ = end.compare_exchange(write, -1, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 }
 
@@ -140,5 +147,33 @@ pub(crate) fn leave_if_orphaned(read: &OwnedFd, patience: Duration) {
         if libc::poll(&mut poll, 1, patience.as_millis() as libc::c_int) > 0 {
             libc::_exit(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::copy;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn copies_close_the_lines_of_today_and_nothing_that_has_their_old_numbers() {
+        let line = Lifeline::new().unwrap();
+        let number = line.write.as_raw_fd();
+        let held = copy(move || {
+            // SAFETY: asks about a number.
+            assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
+        });
+        assert_eq!(held.wait(), 0);
+        drop(line);
+        // Where the line was there is something else now, unless another test was faster.
+        let file = std::fs::File::open("/dev/null").unwrap();
+        // SAFETY: makes a descriptor that is nobody else's.
+        let other = unsafe {
+            let other = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number);
+            OwnedFd::from_raw_fd(other)
+        };
+        let copied = copy(|| assert!(other.as_fd().try_clone_to_owned().is_ok()));
+        assert_eq!(copied.wait(), 0);
     }
 }
