@@ -7,8 +7,9 @@
 
 use std::collections::VecDeque;
 use std::thread::Thread;
+use std::time::Instant;
 
-use super::engine::{Engine, Event, Sleep, local};
+use super::engine::{BACKSTOP, Engine, Event, Sleep, local};
 use super::mail::Job;
 use super::scheduler::{
     Action, CallId, Failed, JobId, Pace, Policy, Scheduler, Verdict, Why, WorkerId,
@@ -67,6 +68,8 @@ pub(crate) struct Core {
     /// By the slot of the scheduler's job.
     jobs: Vec<Option<Sent>>,
     events: Vec<Event>,
+    /// While work is held back: how many short parts had been sent or done, and since when it is as many.
+    held_back: Option<(u64, Instant)>,
     /// Why the last worker was lost, until the item it ran is told.
     lost: Option<Error>,
     /// Why no worker could be started.
@@ -119,6 +122,7 @@ impl Core {
             calls: Vec::new(),
             jobs: Vec::new(),
             events: Vec::new(),
+            held_back: None,
             lost: None,
             unstartable: None,
             unfit: None,
@@ -192,16 +196,35 @@ impl Core {
         }
     }
 
-    /// As the engine does; it is to wake whoever sleeps soon while work is held back.
+    /// As the engine does; it is to wake whoever sleeps soon while work is held back. `None`, too, when that has been so for too
+    /// long: then there is more to do.
     pub(crate) fn prepare_sleep(&mut self) -> Option<Sleep> {
-        self.engine.prepare_sleep(self.scheduler.holds_back())
+        let holds_back = self.holds_back();
+        if !holds_back {
+            self.held_back = None;
+        } else if self.is_stalled() {
+            self.scheduler.stalled();
+            return None;
+        }
+        self.engine.prepare_sleep(holds_back)
     }
 
-    /// Nobody rang for a while.
-    pub(crate) fn look_again(&mut self) {
-        if self.scheduler.holds_back() && !self.engine.has_news() {
-            self.scheduler.stalled();
-        }
+    /// Whether somebody must look after what is held back, again and again.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.scheduler.holds_back()
+    }
+
+    /// Whether what is held back has waited for nothing for a while. What other calls do meanwhile does not matter: it may wait
+    /// for what is held back.
+    fn is_stalled(&mut self) -> bool {
+        let (moves, now) = (self.scheduler.short_moves(), Instant::now());
+        let since = match self.held_back {
+            Some((then, since)) if then == moves => since,
+            _ => now,
+        };
+        let stalled = now.duration_since(since) >= BACKSTOP && !self.engine.has_news();
+        self.held_back = Some((moves, if stalled { now } else { since }));
+        stalled
     }
 
     /// Looks at the workers whose time may be up.

@@ -64,6 +64,8 @@ pub(crate) struct Lead {
     /// The keeper is at work, and will look for callbacks by itself.
     in_keeper: bool,
     asleep_until: u64,
+    /// Who sleeps as the leader will not look again by itself.
+    sleeps_soundly: bool,
     /// Followers, to hand over to.
     followers: Vec<Thread>,
 }
@@ -99,6 +101,7 @@ impl Shared {
             asleep: 0,
             in_keeper: false,
             asleep_until: 0,
+            sleeps_soundly: false,
             followers: Vec::new(),
         });
         Arc::new(Shared {
@@ -221,6 +224,7 @@ impl Shared {
         let next = lead.core.next_deadline();
         lead.asleep += 1;
         lead.asleep_until = next.unwrap_or(u64::MAX);
+        lead.sleeps_soundly = sleep.backstop.is_none();
         self.unlock(lead);
         let next = next.map(instant);
         let until = [deadline, sleep.backstop, next].into_iter().flatten().min();
@@ -230,11 +234,7 @@ impl Shared {
                 until.saturating_duration_since(Instant::now())
             })),
         }
-        let unrung = sleep.backstop.is_some_and(|at| Instant::now() >= at);
         let mut lead = self.lock();
-        if unrung {
-            lead.core.look_again();
-        }
         lead.asleep -= 1;
         if me == Leader::Keeper {
             lead.keeper_sleeps = None;
@@ -254,6 +254,13 @@ impl Shared {
             && next < lead.asleep_until
         {
             lead.asleep_until = next;
+            if let Some(bell) = self.bell {
+                bell.ring_anyway();
+            }
+        }
+        // So of what is held back since: nobody may ever ring for that.
+        if lead.sleeps_soundly && lead.asleep > 0 && lead.core.holds_back() {
+            lead.sleeps_soundly = false;
             if let Some(bell) = self.bell {
                 bell.ring_anyway();
             }
@@ -294,9 +301,10 @@ impl Shared {
         lead.leader = Leader::Keeper;
         let sleep = lead.core.prepare_sleep();
         let timed = lead.core.next_deadline().is_some();
-        self.unlock(lead);
         let as_it_sleeps =
             !timed && sleep.is_some_and(|sleep| looks_again || sleep.backstop.is_none());
+        lead.sleeps_soundly = as_it_sleeps && !looks_again;
+        self.unlock(lead);
         if let (false, Some(bell)) = (as_it_sleeps, self.bell) {
             bell.ring_anyway();
         }

@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod crowd;
+mod crowd_waits;
 mod ends;
 mod losses;
 mod memory;

@@ -9,7 +9,7 @@ pub(crate) mod inline;
 pub(crate) mod local;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::mail::Job;
 use super::payload::Payload;
@@ -17,6 +17,10 @@ use super::scheduler::{At, JobId, Part, WorkerId};
 use crate::codec::Reader;
 use crate::error::Error;
 use crate::heap::Heap;
+
+/// While results may stand unread behind a low-water mark, or work is held back on the expectation that some come, the parent
+/// looks this often although nobody rang.
+pub(crate) const BACKSTOP: Duration = Duration::from_millis(2);
 
 /// What happened.
 pub(crate) enum Event {

@@ -6,8 +6,8 @@
 //! hand has room. Among the hands the one that was given a part last is the next, until it is full.
 //!
 //! That is a bet on the expected time. A hand whose item takes long after all (it sleeps, it waits for a file) keeps what is
-//! queued behind it waiting although others are idle. Who drives the scheduler sees that no result has come for a while, and says
-//! so ([`Scheduler::stalled`]): then the number of hands doubles, and what they have not begun is shared out, until all short
+//! queued behind it waiting although others are idle, and may wait for that itself. Who drives the scheduler sees that no short part
+//! has come or gone for a while ([`Scheduler::short_moves`]), and says so ([`Scheduler::stalled`]): then the number of hands doubles, and what they have not begun is shared out, until all short
 //! parts are done.
 
 use super::calls::Call;
@@ -21,13 +21,15 @@ pub(super) struct Crowd {
     hands: u32,
     /// How often that was too few since it was none.
     stalls: u32,
+    /// How often a short part was sent, or was gone again.
+    moves: u64,
 }
 
 impl Scheduler {
     /// Whether no further worker is to get short parts.
     #[inline]
     pub(super) fn is_crowded(&self) -> bool {
-        let Crowd { hands, stalls } = self.crowd;
+        let Crowd { hands, stalls, .. } = self.crowd;
         let most = self.policy.hands.max(1);
         self.present > most && u64::from(hands) >= u64::from(most) << stalls
     }
@@ -45,7 +47,12 @@ impl Scheduler {
         waits && !self.idle.is_empty()
     }
 
-    /// No worker has reported anything for a while, and parts are held back.
+    /// Changes whenever a short part is sent to a worker, or is done or gone.
+    pub(crate) fn short_moves(&self) -> u64 {
+        self.crowd.moves
+    }
+
+    /// No short part has come or gone for a while, and parts are held back.
     pub(crate) fn stalled(&mut self) {
         if self.crowd.hands > 0 {
             self.crowd.stalls = (self.crowd.stalls + 1).min(31);
@@ -58,6 +65,7 @@ impl Crowd {
     #[inline]
     pub(super) fn takes(&mut self, worker: &mut Worker) {
         worker.short += 1;
+        self.moves += 1;
         self.hands += u32::from(worker.short == 1);
     }
 
@@ -68,6 +76,7 @@ impl Crowd {
             return;
         }
         worker.short -= parts;
+        self.moves += 1;
         if worker.short == 0 {
             self.hands -= 1;
             if self.hands == 0 {

@@ -4,10 +4,10 @@
 //! last job is salvaged (`remains`), and only then is what it owned given back. How all of them are ended is in `stop`.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::worker::Worker;
-use super::{End, Ending, Engine, Event, Sleep, Who};
+use super::{BACKSTOP, End, Ending, Engine, Event, Sleep, Who};
 use crate::error::{Error, Kind};
 use crate::pool::mail::{self, BARE, Bell, FRAMED, Job, Mail};
 use crate::pool::scheduler::{At, JobId, Part, WorkerId};
@@ -23,10 +23,6 @@ use crate::task;
 mod remains;
 mod stop;
 mod worker;
-
-/// While results may stand unread behind a low-water mark, or work is held back on the expectation that some come, the parent
-/// looks this often although nobody rang.
-const BACKSTOP: Duration = Duration::from_millis(2);
 
 /// So many workers a processor are a crowd.
 const CROWD: u32 = 4;
