@@ -1,5 +1,6 @@
 #![allow(unsafe_code)]
-//! The orderings of the lock word, in all interleavings that loom can think of: `cargo test --release -p mp-runtime --test loom`.
+//! The orderings of the lock word, and of the flip of a `Value` under it, in all interleavings that loom can think of:
+//! `cargo test --release -p mp-runtime --test loom`.
 //!
 //! The word is the library's own file; under it, in place of `sync::seam`, are loom's atomics and a model of the kernel's futexes:
 //! a waiter sleeps if all its words are as expected, and is woken by whoever wakes one of them.
@@ -7,6 +8,15 @@
 #[allow(dead_code)]
 #[path = "../src/sync/word.rs"]
 mod word;
+
+#[allow(dead_code)]
+#[path = "../src/shared/flip.rs"]
+mod flip;
+
+/// What the flip stands on; the same names as the library's.
+mod words {
+    pub(crate) use loom::sync::atomic::{AtomicU32, Ordering};
+}
 
 /// What the word stands on; the same names as the library's `sync::seam`.
 mod seam {
@@ -257,4 +267,86 @@ fn the_dead_are_inherited_from_once() {
         assert!(mine != its, "one of us, once");
         assert_eq!(shared.counted(), 2);
     });
+}
+
+/// A value as it is in the heap: two slots of two halves, which must be seen together.
+struct Slots {
+    shared: Arc<Shared>,
+    flip: flip::Flip,
+    slots: [UnsafeCell<[u32; 2]>; 2],
+}
+
+// SAFETY: the slots are touched with the lock held, which is what is tested.
+unsafe impl Sync for Slots {}
+// SAFETY: nothing in it belongs to a thread.
+unsafe impl Send for Slots {}
+
+impl Slots {
+    fn new(owner: u32) -> Arc<Slots> {
+        Arc::new(Slots {
+            shared: Shared::new(owner),
+            flip: flip::Flip::new(),
+            slots: [UnsafeCell::new([0; 2]), UnsafeCell::new([0; 2])],
+        })
+    }
+
+    fn write(&self, value: u32) -> u32 {
+        let other = self.flip.other();
+        // SAFETY: the lock is held.
+        self.slots[other as usize].with_mut(|slot| unsafe { *slot = [value; 2] });
+        other
+    }
+
+    /// Takes the lock, reads a whole value, commits the next one, gives the lock back; what it read.
+    fn add(&self, me: u32) -> u32 {
+        let process = Process {
+            me,
+            mark: &self.shared.mark,
+        };
+        let _ = self.shared.word.lock(&process, None).unwrap();
+        let slot = &self.slots[self.flip.current() as usize];
+        // SAFETY: the lock is held.
+        let [one, other] = slot.with(|slot| unsafe { *slot });
+        assert_eq!(one, other, "a value that is half of two");
+        self.flip.commit(self.write(one + 1));
+        self.shared.word.unlock(&process);
+        one
+    }
+}
+
+#[test]
+fn a_value_is_whole_under_its_lock() {
+    model(2, || {
+        let value = Slots::new(0);
+        let other = thread::spawn({
+            let value = value.clone();
+            move || value.add(1)
+        });
+        let seen = [value.add(2), other.join().unwrap()];
+        assert!(seen == [0, 1] || seen == [1, 0]);
+        assert_eq!(value.add(2), 2);
+    });
+}
+
+/// The holder dies before it has written, before the flip, or behind it: whoever takes over sees the old value or the new one.
+#[test]
+fn a_value_is_old_or_new_after_its_holder() {
+    for steps in 0..3 {
+        model(2, move || {
+            let value = Slots::new(DEAD);
+            let dying = thread::spawn({
+                let value = value.clone();
+                move || {
+                    let written = (steps > 0).then(|| value.write(7));
+                    if let (2, Some(written)) = (steps, written) {
+                        value.flip.commit(written);
+                    }
+                    seam::mark_dead(&value.shared.mark, MARKED);
+                }
+            });
+            let seen = value.add(1);
+            dying.join().unwrap();
+            assert_eq!(seen, if steps == 2 { 7 } else { 0 });
+        });
+    }
 }

@@ -16,11 +16,17 @@ mod atomic;
 mod buffer;
 mod bytes;
 mod chunk;
+mod flip;
 mod guard;
 mod lease;
 mod raw;
 mod value;
 mod view;
+
+/// What `flip` stands on; its loom test puts others in their stead.
+mod words {
+    pub(super) use std::sync::atomic::{AtomicU32, Ordering};
+}
 
 pub use array::Array;
 pub use atomic::{Atomic, AtomicBits, AtomicNumber, AtomicValue};

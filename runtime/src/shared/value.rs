@@ -5,8 +5,7 @@
 //! private copy, works on the copy, writes it to the *other* slot, and flips `current` by one store, which is the commit. Only the
 //! holder of the lock touches any of it, so a holder that dies leaves the old value whole, or the new one.
 //!
-//! Orderings: all under the lock, whose taking is Acquire and whose giving back is Release; the flip is Release, because it
-//! must not be seen before the slot by whoever takes the lock over from the dead.
+//! Orderings: all under the lock, whose taking is Acquire and whose giving back is Release; those of the flip are said in `flip`.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::bytes;
+use super::flip::Flip;
 use crate::codec::Plain;
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Body, Handle, Heap, ObjectKind, mark_of, shared_handle};
@@ -30,8 +30,7 @@ const NAME: &str = "value";
 #[repr(C)]
 pub(super) struct Head {
     latch: Latch,
-    /// 0 or 1.
-    current: AtomicU32,
+    current: Flip,
     /// Whether a holder died and no `lock` has said so yet. By the holder of the lock.
     poisoned: AtomicU32,
     /// The process id of that holder, if it is known.
@@ -264,7 +263,7 @@ impl<T: Plain> Value<T> {
     #[inline]
     fn open(&self) -> Result<ValueGuard<'_, T>> {
         let head = self.head();
-        let current = head.current.load(Ordering::Acquire);
+        let current = head.current.current();
         // SAFETY: the slot is inside the body, and under the lock nobody of good will writes there.
         let Some(value) = (unsafe { bytes::get(self.slot(current)) }) else {
             head.latch.unlock(self.handle.heap());
@@ -282,11 +281,11 @@ impl<T: Plain> Value<T> {
     #[inline]
     fn commit(&self, value: &T) {
         let head = self.head();
-        let next = (head.current.load(Ordering::Relaxed) & 1) ^ 1;
+        let next = head.current.other();
         // SAFETY: the slot is inside the body, and under the lock nobody else touches it.
         unsafe { bytes::put(self.slot(next), value) };
         stored("value: written");
-        head.current.store(next, Ordering::Release);
+        head.current.commit(next);
         stored("value: committed");
     }
 
