@@ -77,6 +77,8 @@ impl Pace {
                 return true;
             }
             if looks.is_multiple_of(8) {
+                // Whom one waits for may be waiting for this very core.
+                std::thread::yield_now();
                 let now = Instant::now();
                 if now >= *until.get_or_insert(now + LIMIT) {
                     keep(pauses / 2);

@@ -69,6 +69,7 @@ impl SlotId {
     pub(crate) const GENERATIONS: u32 = 1 << 19;
 
     /// Both in 31 bits, never 0; the highest bit is free for a flag beside it.
+    #[inline]
     pub(crate) fn pack(self) -> u32 {
         let generation = self.generation & (Self::GENERATIONS - 1);
         generation << Self::INDEX_BITS | self.index & ((1 << Self::INDEX_BITS) - 1)

@@ -106,6 +106,19 @@ impl Word {
         self.contend(peers, me, Spin::new(), deadline)
     }
 
+    /// Takes it if it is free, and nothing has to be looked up for that.
+    #[inline(always)]
+    pub(crate) fn take_free(&self, me: u32) -> bool {
+        let taken = self
+            .0
+            .compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok();
+        if taken {
+            stored("lock: taken");
+        }
+        taken
+    }
+
     /// Takes it if nobody who lives holds it.
     pub(crate) fn try_lock(&self, peers: &impl Peers) -> Option<Acquired> {
         let me = peers.me();
@@ -128,7 +141,12 @@ impl Word {
     /// Gives it back, if this process holds it.
     #[inline]
     pub(crate) fn unlock(&self, peers: &impl Peers) {
-        let me = peers.me();
+        self.give_back(peers.me());
+    }
+
+    /// The same, by who knows its own name.
+    #[inline(always)]
+    pub(crate) fn give_back(&self, me: u32) {
         match self
             .0
             .compare_exchange(me, FREE, Ordering::Release, Ordering::Relaxed)

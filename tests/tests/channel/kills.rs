@@ -288,6 +288,110 @@ fn a_stopped_sender_holds_up_no_other() -> mp::Result<()> {
 }
 
 #[mp::task]
+fn put_each(to: &Queue<u64>, begun: &mp::Event) -> Result<u64, Failure> {
+    begun.set()?;
+    Ok((0..).take_while(|item| to.put(*item).is_ok()).count() as u64)
+}
+
+/// A putter that is stopped anywhere while the queue is closed: whoever takes with a time-out is late by no more than that, and
+/// what was put is taken in the end, all of it.
+#[mp::test(timeout = "200s")]
+fn closed_while_a_putter_is_stopped() -> mp::Result<()> {
+    for round in 0..60_u64 {
+        let (queue, begun) = (Queue::unbounded()?, mp::Event::new()?);
+        let child = Process::new(put_each, (&queue, &begun)).start()?;
+        begun.wait()?;
+        std::thread::sleep(Duration::from_micros(100 + round * 37 % 400));
+        signal(child.pid(), Signal::SIGSTOP);
+        queue.close();
+        let mut got = 0;
+        let ended = loop {
+            match queue.get_timeout(Duration::from_millis(20)) {
+                Ok(Some(item)) => {
+                    assert_eq!(item, got, "round {round}");
+                    got += 1;
+                }
+                Ok(None) => break false,
+                Err(error) => break error.is_closed(),
+            }
+        };
+        signal(child.pid(), Signal::SIGCONT);
+        let put = child.join()?;
+        got += queue.iter().count() as u64;
+        assert_eq!(got, put, "round {round}, at its end while stopped: {ended}");
+    }
+    Ok(())
+}
+
+#[mp::task]
+fn do_for_ever(from: &mp::JoinableQueue<Item>, notes: Sender<(u64, u64)>) -> Result<(), Failure> {
+    while let Ok(job) = from.get() {
+        let (who, number, bytes) = &*job;
+        if *bytes != load(*number) {
+            return Err(Failure::new("an item was torn"));
+        }
+        notes.send((*who, *number))?;
+    }
+    Ok(())
+}
+
+/// Workers killed at random: each item is done, once or, where its holder died over it, once more; and `join` ends.
+#[mp::test(timeout = "400s")]
+fn workers_of_a_joinable_queue_killed_at_random() -> mp::Result<()> {
+    let kills: u64 = std::env::var("MP_QUEUE_KILLS").map_or(60, |text| text.parse().unwrap());
+    let jobs = mp::JoinableQueue::bounded(64)?;
+    let (to, notes) = mp::pipe()?;
+    let mut random = Random(0x0123_4567_89ab_cdef);
+    let mut workers: Vec<Child<()>> = Vec::new();
+    let mut graves: Vec<Child<()>> = Vec::new();
+    let mut got: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut note = |from: &Receiver<(u64, u64)>| {
+        while let Ok(Some((_, number))) = from.try_recv() {
+            *got.entry(number).or_default() += 1;
+        }
+    };
+    let mut put = 0;
+    for _ in 0..kills {
+        while workers.len() < 3 {
+            workers.push(Process::new(do_for_ever, (&jobs, to.clone())).start()?);
+        }
+        let until = Instant::now() + Duration::from_micros(random.below(8_000));
+        while Instant::now() < until {
+            if jobs
+                .put_timeout((0, put, load(put)), Duration::from_millis(1))
+                .is_ok()
+            {
+                put += 1;
+            }
+            note(&notes);
+        }
+        let victim = workers.remove(random.below(3) as usize);
+        victim.kill()?;
+        graves.push(victim);
+        if graves.len() > 8 {
+            assert!(graves.remove(0).join().unwrap_err().is_death());
+        }
+    }
+    while !jobs.join_timeout(Duration::from_millis(5))? {
+        note(&notes);
+    }
+    assert_eq!((jobs.unfinished(), jobs.len()), (0, 0));
+    jobs.close();
+    for worker in workers {
+        worker.join()?;
+    }
+    for child in graves {
+        assert!(child.join().unwrap_err().is_death());
+    }
+    note(&notes);
+    let more = got.values().map(|times| times - 1).sum::<u64>();
+    println!("{put} items, {kills} kills, {more} done once more");
+    // Who is killed has done no more than it had noted.
+    assert!(got.keys().copied().eq(0..put) && more <= kills);
+    Ok(())
+}
+
+#[mp::task]
 fn send_for_ever(to: Sender<Item>, me: u64) -> Result<(), Failure> {
     for number in 0.. {
         to.send((me, number, load(number)))?;

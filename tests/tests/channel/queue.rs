@@ -299,6 +299,26 @@ fn what_a_killed_process_had_taken_is_named() -> mp::Result<()> {
     assert_eq!(queue.get()?.len(), 20);
     assert_eq!(queue.get()?.len(), 30_000);
     assert!(queue.is_empty());
+    assert_eq!(queue.take_lost()?, lost);
+    assert_eq!((queue.take_lost()?, queue.lost()), (vec![], vec![]));
+    Ok(())
+}
+
+/// What is kept of the dead is given back.
+#[mp::test(timeout = "300s")]
+fn one_getter_after_another_dies() -> mp::Result<()> {
+    let dead: u64 = std::env::var("MP_QUEUE_DEAD").map_or(60, |text| text.parse().unwrap());
+    let queue = Queue::unbounded()?;
+    for round in 0..dead {
+        queue.put(vec![0; 10])?;
+        let child = Process::new(take_and_die, (&queue, 1)).start()?;
+        assert!(child.join().unwrap_err().is_death());
+        if round % 8 == 7 {
+            let lost: Vec<u64> = queue.take_lost()?.iter().map(mp::Lost::item).collect();
+            assert!(lost.into_iter().eq(round - 7..=round));
+        }
+    }
+    assert_eq!(queue.lost().len() as u64, dead % 8);
     Ok(())
 }
 

@@ -46,16 +46,30 @@ impl Local {
 /// An end whose lock this process has; it gives it back when it is dropped.
 pub(super) struct Locked<'q> {
     end: &'q End,
-    heap: &'static Heap,
+    me: u32,
     /// Its last holder has died with it, and nobody has had it since.
     pub(super) from_dead: bool,
 }
 
 impl Drop for Locked<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.end.lock.unlock(self.heap);
+        self.end.lock.give_back(self.me);
         fence_after_rmw();
     }
+}
+
+/// The lock of an end where it is free, and nothing stands in the way.
+#[inline(always)]
+pub(super) fn lock_free<'q>(end: &'q End, heap: &'static Heap) -> Option<Locked<'q>> {
+    let me = heap.me().pack();
+    let taken = !memory::forked() && end.lock.take_free(me);
+    // Made only then: one that is dropped gives back what another thread of this process may have.
+    taken.then(|| Locked {
+        end,
+        me,
+        from_dead: false,
+    })
 }
 
 /// Takes the lock of an end; `None` at the deadline. Without a deadline, for a moment.
@@ -64,6 +78,18 @@ impl Drop for Locked<'_> {
 /// In a copy of the process that the program forked.
 #[inline]
 pub(super) fn lock<'q>(
+    end: &'q End,
+    heap: &'static Heap,
+    deadline: Option<Option<Instant>>,
+) -> Result<Option<Locked<'q>>> {
+    if let Some(locked) = lock_free(end, heap) {
+        return Ok(Some(locked));
+    }
+    lock_slow(end, heap, deadline)
+}
+
+#[cold]
+fn lock_slow<'q>(
     end: &'q End,
     heap: &'static Heap,
     deadline: Option<Option<Instant>>,
@@ -80,7 +106,7 @@ pub(super) fn lock<'q>(
     };
     Ok(acquired.map(|Acquired { from_dead }| Locked {
         end,
-        heap,
+        me: heap.me().pack(),
         from_dead: from_dead.is_some(),
     }))
 }
@@ -147,9 +173,9 @@ pub(super) fn fall_asleep(
     {
         // It died with the lock: whatever it was about is put right, and the lock is free for all who come to sleep.
         if std::ptr::eq(end, &core.put) {
-            drop(put::lock_repaired(queue, None));
+            drop(put::lock_repaired(queue, core, None));
         } else {
-            drop(get::lock_repaired(queue, None));
+            drop(get::lock_repaired(queue, core, None));
         }
         return None;
     }

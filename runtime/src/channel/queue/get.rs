@@ -9,7 +9,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::time::Instant;
 
 use super::core::{CLASS, Core, Spot};
-use super::ends::{Local, Locked, commit, fall_asleep, lock, wake_after};
+use super::ends::{Local, Locked, commit, fall_asleep, lock, lock_free, wake_after};
 use super::put;
 use super::takers::{self, Taker};
 use crate::channel::error::closed;
@@ -61,11 +61,11 @@ pub(super) fn get<R>(
     let core: &Core = queue.body();
     loop {
         if has_items(core, &local.pace, deadline.is_some()) {
-            let Some(locked) = lock_repaired(queue, deadline)? else {
+            let Some(locked) = lock_repaired(queue, core, deadline)? else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
-            let taken = take(queue, local, taker, count, &mut copy);
+            let taken = take(queue, core, local, taker, count, &mut copy);
             drop(locked);
             wake_after(&core.get, count);
             match taken? {
@@ -81,6 +81,40 @@ pub(super) fn get<R>(
             _ => {}
         }
     }
+}
+
+/// The next item, where that is all there is to it: it is known to be there, and stands in the ring in one piece; `None` for
+/// whatever else. To be tried before [`get`].
+#[inline(always)]
+pub(super) fn quick<R>(
+    queue: &Handle,
+    local: &Local,
+    taker: &Taker,
+    copy: impl FnOnce(&Record) -> R,
+) -> Option<R> {
+    let core: &Core = queue.body();
+    let is_known = |count: u32| core.get.seen().load(Ordering::Relaxed) as u32 != count;
+    if !is_known(core.get.count().load(Ordering::Relaxed)) {
+        return None;
+    }
+    let locked = lock_free(&core.get, queue.heap())?;
+    let count = core.get.count().load(Ordering::Relaxed);
+    if !is_known(count) {
+        return None;
+    }
+    let spot = core.get.spot(count);
+    let ring = core.ring_at(queue.heap(), queue.place(), spot.ring, &local.ring);
+    let next = Next {
+        record: ring.ok()?.inline_record_at(spot.at)?,
+        spot,
+        before: spot.ring,
+    };
+    attempt(queue, core, taker, spot.number);
+    let value = copy(&next.record);
+    move_on(queue, core, count, &next, 0);
+    drop(locked);
+    wake_after(&core.get, count);
+    Some(value)
 }
 
 /// Whether there seems to be something to take: as far as is known from before, else by a look, before which who waits makes a
@@ -152,7 +186,7 @@ pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> bo
     // Whoever takes the lock from here on finds the queue closed.
     fence(Ordering::SeqCst);
     if core.put.lock.owner().is_some()
-        && !matches!(put::lock_repaired(queue, deadline), Ok(Some(_)))
+        && !matches!(put::lock_repaired(queue, core, deadline), Ok(Some(_)))
     {
         return false;
     }
@@ -179,8 +213,7 @@ pub(super) fn is_abandoned(queue: &Handle) -> bool {
 
 /// What comes next, by who holds the lock; `None` when there is nothing.
 #[inline]
-pub(super) fn find(queue: &Handle, local: &Local, count: u32) -> Result<Option<Next>> {
-    let core: &Core = queue.body();
+pub(super) fn find(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option<Next>> {
     let seen = core.get.seen();
     if seen.load(Ordering::Relaxed) as u32 == count {
         let tail = core.put.count().load(Ordering::Acquire);
@@ -191,7 +224,7 @@ pub(super) fn find(queue: &Handle, local: &Local, count: u32) -> Result<Option<N
     }
     let mut spot = core.get.spot(count);
     let before = spot.ring;
-    let (record, _) = follow(queue, local, &mut spot)?;
+    let (record, _) = follow(queue, core, local, &mut spot)?;
     Ok(Some(Next {
         record,
         spot,
@@ -200,8 +233,7 @@ pub(super) fn find(queue: &Handle, local: &Local, count: u32) -> Result<Option<N
 }
 
 #[inline]
-fn follow(queue: &Handle, local: &Local, spot: &mut Spot) -> Result<(Record, Ring)> {
-    let core: &Core = queue.body();
+fn follow(queue: &Handle, core: &Core, local: &Local, spot: &mut Spot) -> Result<(Record, Ring)> {
     let (heap, place) = (queue.heap(), queue.place());
     let ring = core.ring_at(heap, place, spot.ring, &local.ring)?;
     if let Some(record) = ring.inline_record_at(spot.at) {
@@ -232,9 +264,11 @@ fn attempt(queue: &Handle, core: &Core, taker: &Taker, number: u64) {
             takers::take_back(queue, entry, taking);
         }
     }
-    // Between the two stores the attempt is at nothing.
-    pending.store(0, Ordering::Relaxed);
-    last.store(u64::from(taker.entry), Ordering::Relaxed);
+    if last.load(Ordering::Relaxed) != u64::from(taker.entry) {
+        // Between the two stores the attempt is at nothing.
+        pending.store(0, Ordering::Relaxed);
+        last.store(u64::from(taker.entry), Ordering::Relaxed);
+    }
     pending.store(taking, Ordering::Release);
     stored("queue: pending");
     taker.take(taking);
@@ -259,13 +293,13 @@ pub(super) fn move_on(queue: &Handle, core: &Core, count: u32, next: &Next, byte
 #[inline]
 fn take<R>(
     queue: &Handle,
+    core: &Core,
     local: &Local,
     taker: &Taker,
     count: u32,
     copy: &mut impl FnMut(&Record) -> R,
 ) -> Result<Option<Taken<R>>> {
-    let core: &Core = queue.body();
-    let Some(next) = find(queue, local, count)? else {
+    let Some(next) = find(queue, core, local, count)? else {
         return Ok(None);
     };
     match next.record.sort {
@@ -294,11 +328,11 @@ fn take<R>(
 
 /// Takes the lock of the getting end, as [`lock`]; what a getter had taken that was killed with it is skipped.
 #[inline]
-pub(super) fn lock_repaired(
+pub(super) fn lock_repaired<'q>(
     queue: &Handle,
+    core: &'q Core,
     deadline: Option<Option<Instant>>,
-) -> Result<Option<Locked<'_>>> {
-    let core: &Core = queue.body();
+) -> Result<Option<Locked<'q>>> {
     let locked = lock(&core.get, queue.heap(), deadline)?;
     if locked.as_ref().is_some_and(|locked| locked.from_dead) {
         skip_taken(queue, core);
@@ -310,7 +344,7 @@ pub(super) fn lock_repaired(
 #[cold]
 fn skip_taken(queue: &Handle, core: &Core) {
     let count = core.get.count().load(Ordering::Relaxed);
-    let Ok(Some(next)) = find(queue, &Local::new(), count) else {
+    let Ok(Some(next)) = find(queue, core, &Local::new(), count) else {
         return;
     };
     if next.record.sort == Sort::Block
@@ -328,7 +362,7 @@ pub(super) fn len(queue: &Handle) -> usize {
     if let Some(owner) = core.get.lock.owner().and_then(SlotId::unpack)
         && !matches!(queue.heap().processes().life(owner), Life::Alive(..))
     {
-        drop(lock_repaired(queue, None));
+        drop(lock_repaired(queue, core, None));
     }
     core.len()
 }
@@ -339,6 +373,6 @@ pub(super) fn locked<'q>(
     deadline: Option<Option<Instant>>,
 ) -> Result<Option<(Locked<'q>, u32)>> {
     let core: &Core = queue.body();
-    let locked = lock_repaired(queue, deadline)?;
+    let locked = lock_repaired(queue, core, deadline)?;
     Ok(locked.map(|locked| (locked, core.get.count().load(Ordering::Relaxed))))
 }

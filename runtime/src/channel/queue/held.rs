@@ -112,7 +112,7 @@ pub(super) fn get(
 
 fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option<Item>> {
     let (heap, place) = (queue.heap(), queue.place());
-    let Some(next) = find(queue, local, count)? else {
+    let Some(next) = find(queue, core, local, count)? else {
         return Ok(None);
     };
     if next.record.sort != Sort::Block {
@@ -182,7 +182,7 @@ pub(super) fn soon() -> Option<Instant> {
 }
 
 /// Whether a holder is dead and gone; one that is dying is waited for until then, if at all.
-fn is_gone(heap: &Heap, holder: u32, until: Option<Option<Instant>>) -> bool {
+pub(super) fn is_gone(heap: &Heap, holder: u32, until: Option<Option<Instant>>) -> bool {
     let Some(process) = SlotId::unpack(holder) else {
         return false;
     };
@@ -215,6 +215,11 @@ fn take_over(queue: &Handle, core: &Core, count: u32, until: Option<Instant>) ->
     if core.on_death.load(Ordering::Relaxed) != RETURN {
         return None;
     }
+    adopt(queue, core, count, until)
+}
+
+/// The same, whatever becomes of it.
+fn adopt(queue: &Handle, core: &Core, count: u32, until: Option<Instant>) -> Option<Item> {
     let heap = queue.heap();
     let next = core.get.spot(count).number;
     entries(queue, core).find_map(|(at, word, entry, named)| {
@@ -289,6 +294,36 @@ pub(super) fn lost(queue: &Handle) -> Vec<(u64, u32)> {
         .map(|(.., named)| (named.number, named.holder(heap).0))
         .filter(|(_, holder)| is_gone(heap, *holder, None))
         .collect()
+}
+
+/// The same, where it counts as lost: it is named this once, and given back. Who is killed meanwhile holds one item more of
+/// that sort.
+pub(super) fn take_lost(queue: &Handle) -> Result<Vec<(u64, u32)>> {
+    let core: &Core = queue.body();
+    let mut lost = Vec::new();
+    if core.on_death.load(Ordering::Relaxed) != REPORT {
+        return Ok(lost);
+    }
+    let Some((locked, count)) = locked(queue, None)? else {
+        return Ok(lost);
+    };
+    // Before they are another's.
+    let mut known: Vec<(u64, u32)> = self::lost(queue);
+    while let Some(item) = adopt(queue, core, count, soon()) {
+        let at = known
+            .iter()
+            .position(|(number, _)| *number == item.named.number);
+        lost.push(at.map_or((item.named.number, 0), |at| known.swap_remove(at)));
+        done(queue, &item);
+    }
+    drop(locked);
+    wake_after(&core.get, count);
+    Ok(lost)
+}
+
+/// Whether that process holds anything.
+pub(super) fn holds(queue: &Handle, core: &Core, process: u32) -> bool {
+    entries(queue, core).any(|(.., named)| named.holder(queue.heap()).0 == process)
 }
 
 /// Prepares to sleep until an item is done; gives what to sleep on. Look again after this.

@@ -279,6 +279,17 @@ impl<T: Message> JoinableQueue<T> {
         let held = held::lost(&self.queue);
         takers::name(&self.queue, held)
     }
+
+    /// As [`lost`](Self::lost), but each item is named once, by one of all calls; then what is left of it is freed. With
+    /// [`OnDeath::Return`] nothing, for everything comes back.
+    ///
+    /// # Errors
+    /// In a copy of the process that the program made by its own `fork` (`is_forked`).
+    pub fn take_lost(&self) -> Result<Vec<Lost>> {
+        let names = takers::names(&self.queue);
+        let held = held::take_lost(&self.queue)?;
+        Ok(names.name(held))
+    }
 }
 
 /// An item that is held, and done when this is dropped.

@@ -76,7 +76,7 @@ pub(super) fn put<T: Message>(
         if core.is_closed() {
             return Err(is_closed().into());
         }
-        let Some(locked) = lock_repaired(queue, deadline)? else {
+        let Some(locked) = lock_repaired(queue, core, deadline)? else {
             return Err(Refused::Full);
         };
         // Once more: a getter that finds it closed, and then nobody at this lock, takes the queue for ended.
@@ -86,7 +86,7 @@ pub(super) fn put<T: Message>(
         }
         let count = core.put.count().load(Ordering::Relaxed);
         if has_room(core, count, load.bytes()) {
-            let done = put_locked(queue, local, count, &load);
+            let done = put_locked(queue, core, local, count, &load);
             drop(locked);
             done?;
             wake_after(&core.put, count);
@@ -105,11 +105,11 @@ pub(super) fn put<T: Message>(
 
 /// Takes the lock of the putting end, as [`lock`]; what a putter left that was killed with it is put right.
 #[inline]
-pub(super) fn lock_repaired(
+pub(super) fn lock_repaired<'q>(
     queue: &Handle,
+    core: &'q Core,
     deadline: Option<Option<Instant>>,
-) -> crate::error::Result<Option<Locked<'_>>> {
-    let core: &Core = queue.body();
+) -> crate::error::Result<Option<Locked<'q>>> {
     let locked = lock(&core.put, queue.heap(), deadline)?;
     if locked.as_ref().is_some_and(|locked| locked.from_dead) {
         let count = core.put.count().load(Ordering::Relaxed);
@@ -184,13 +184,14 @@ fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> R
     }
 }
 
+#[inline]
 fn put_locked<T: Message>(
     queue: &Handle,
+    core: &Core,
     local: &Local,
     count: u32,
     load: &Load<'_, T>,
 ) -> Result<(), Error> {
-    let core: &Core = queue.body();
     let mut spot = core.put.spot(count);
     let mut ring = core.ring_at(queue.heap(), queue.place(), spot.ring, &local.ring)?;
     let place = match find_place(core, &ring, spot, load.units())? {

@@ -3,7 +3,8 @@
 //!
 //! Relies on the objects of the heap. Each handle that gets has a small annex, entered in the roll `takers` at its first get and
 //! freed when it is dropped. It is written by that handle only, under the lock of the getting end, and stays when its
-//! process dies: then its last item counts as lost, until the queue ends.
+//! process dies: then its last item counts as lost, until somebody has taken note of that, or the queue ends. Who enters
+//! or takes note gives back what the dead have left, under that lock, too.
 //!
 //! | word | meaning |
 //! |---|---|
@@ -16,8 +17,11 @@
 //! place, takes it back.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use super::core::Core;
+use super::ends::lock_free;
+use super::held::{self, is_gone};
 use crate::error::Result;
 use crate::heap::{Handle, Heap, Life, Place, SlotId};
 use crate::session;
@@ -125,6 +129,10 @@ impl Taker {
             }
         })?;
         let core: &Core = queue.body();
+        if let Some(locked) = lock_free(&core.get, heap) {
+            tidy(queue, core);
+            drop(locked);
+        }
         let entered = core.takers.claim(heap, place, annex.offset, 0);
         let entry = entered.inspect_err(|_| drop(heap.free_annex(place, annex.offset)))?;
         Ok(Taker {
@@ -203,28 +211,89 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
     lost
 }
 
-/// Who the processes are that hold these items.
-pub(super) fn name(queue: &Handle, held: Vec<(u64, u32)>) -> Vec<Lost> {
-    let (heap, place) = (queue.heap(), queue.place());
-    let core: &Core = queue.body();
-    let takers: Vec<_> = core
-        .takers
-        .entries(heap, place)
-        .filter_map(|(_, entry)| at(heap, place, entry.load(Ordering::Acquire)))
-        .collect();
-    let name = |(item, process): (u64, u32)| {
-        let known = takers.iter().find_map(|words| {
-            // SAFETY: as in `take_back`.
-            let words: &Words = unsafe { words.as_ref() };
-            (words.process.load(Ordering::Relaxed) == process).then(|| words.lost(item))
-        });
-        known.unwrap_or(Lost {
-            item,
-            pid: 0,
-            process: String::new(),
-        })
-    };
-    let mut lost: Vec<Lost> = held.into_iter().map(name).collect();
+/// What the dead have taken last, in the order of the items: it is named this once. What they have left here is given back. By who
+/// has the lock.
+pub(super) fn take_lost(queue: &Handle, core: &Core, until: Option<Instant>) -> Vec<Lost> {
+    let mut lost = Vec::new();
+    clear(queue, core, |words, process, item| {
+        let is_over = is_gone(queue.heap(), process, Some(until));
+        if is_over {
+            lost.extend(item.map(|item| words.lost(item)));
+        }
+        is_over
+    });
     lost.sort_by_key(|lost| lost.item);
     lost
+}
+
+/// Gives back what those of the dead have left who had nothing: that counts, and of a joinable queue, that is still held. By who
+/// has the lock.
+fn tidy(queue: &Handle, core: &Core) {
+    let joinable = core.joinable.load(Ordering::Relaxed) != 0;
+    let heap = queue.heap();
+    clear(queue, core, |_, process, item| {
+        item.is_none()
+            && is_gone(heap, process, None)
+            && !(joinable && held::holds(queue, core, process))
+    });
+}
+
+/// Clears the entries of those of whom `is_over` says so: it is told the packed slot, and the item that was taken last.
+fn clear(queue: &Handle, core: &Core, mut is_over: impl FnMut(&Words, u32, Option<u64>) -> bool) {
+    let (heap, place) = (queue.heap(), queue.place());
+    let (_, head) = core.get.look();
+    for (_, entry) in core.takers.entries(heap, place) {
+        let offset = entry.load(Ordering::Acquire);
+        let Some(words) = at(heap, place, offset) else {
+            continue;
+        };
+        // SAFETY: as in `take_back`; of the dead, only who has the lock gives an annex back.
+        let words: &Words = unsafe { words.as_ref() };
+        let process = words.process.load(Ordering::Relaxed);
+        let item = words.taking.load(Ordering::Acquire).checked_sub(1);
+        if is_over(words, process, item.filter(|item| *item < head.number)) {
+            entry.store(0, Ordering::Release);
+            stored("queue: taker forgotten");
+            let _ = heap.free_annex(place, offset);
+        }
+    }
+}
+
+/// Who the processes are that hold these items.
+pub(super) fn name(queue: &Handle, held: Vec<(u64, u32)>) -> Vec<Lost> {
+    names(queue).name(held)
+}
+
+/// Who has taken anything, by packed slot.
+pub(super) struct Names(Vec<(u32, Lost)>);
+
+/// Looks up who they are.
+pub(super) fn names(queue: &Handle) -> Names {
+    let (heap, place) = (queue.heap(), queue.place());
+    let core: &Core = queue.body();
+    let words = core
+        .takers
+        .entries(heap, place)
+        .filter_map(|(_, entry)| at(heap, place, entry.load(Ordering::Acquire)));
+    let name = |words: std::ptr::NonNull<Words>| {
+        // SAFETY: as in `take_back`.
+        let words: &Words = unsafe { words.as_ref() };
+        (words.process.load(Ordering::Relaxed), words.lost(0))
+    };
+    Names(words.map(name).collect())
+}
+
+impl Names {
+    pub(super) fn name(&self, held: Vec<(u64, u32)>) -> Vec<Lost> {
+        let name = |(item, process): (u64, u32)| {
+            let known = self.0.iter().find(|(taker, _)| *taker == process);
+            let (pid, process) = known.map_or((0, String::new()), |(_, lost)| {
+                (lost.pid, lost.process.clone())
+            });
+            Lost { item, pid, process }
+        };
+        let mut lost: Vec<Lost> = held.into_iter().map(name).collect();
+        lost.sort_by_key(|lost| lost.item);
+        lost
+    }
 }
