@@ -227,11 +227,11 @@ fn only_values_of_the_type_arrive() {
 #[mp::test]
 fn no_other_serializer_takes_a_handle() {
     let values = Buffer::filled(1u8, 3).unwrap();
-    assert!(bincode_like(&values).is_err());
+    assert!(as_text(&values).is_err());
 }
 
 /// Some other serializer: one of bincode's own, without our guard.
-fn bincode_like<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Error> {
+fn as_text<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Error> {
     use std::fmt::Write as _;
     struct Null(String);
     let mut null = Null(String::new());
