@@ -14,20 +14,40 @@ const MOST: u32 = 256;
 /// Pauses in which a message can hardly be answered.
 const SHORT: u32 = 4;
 
+/// So many looks without a pause follow pauses that brought little.
+const REST: u32 = 64;
+
 /// The pauses of one waiting end. Threads may share it.
 #[derive(Debug)]
-pub(super) struct Pace(AtomicU32);
+pub(super) struct Pace {
+    pauses: AtomicU32,
+    /// Looks that are to come without a pause.
+    rest: AtomicU32,
+}
 
 impl Pace {
     pub(super) const fn new() -> Pace {
-        Pace(AtomicU32::new(1))
+        Pace {
+            pauses: AtomicU32::new(1),
+            rest: AtomicU32::new(0),
+        }
+    }
+
+    #[inline]
+    fn pauses(&self) -> u32 {
+        self.pauses.load(Ordering::Relaxed).clamp(1, MOST)
+    }
+
+    #[inline]
+    fn keep(&self, pauses: u32) {
+        self.pauses.store(pauses.clamp(1, MOST), Ordering::Relaxed);
     }
 
     /// Pauses before the first look, where one has taken all that one knew of: what is being written meanwhile comes in one go.
     #[inline]
     pub(super) fn pause(&self) {
-        if is_worth_it() {
-            for _ in 0..self.0.load(Ordering::Relaxed).clamp(1, MOST) {
+        if self.rest.load(Ordering::Relaxed) == 0 && is_worth_it() {
+            for _ in 0..self.pauses() {
                 std::hint::spin_loop();
             }
         }
@@ -36,15 +56,22 @@ impl Pace {
     /// The look after [`pause`](Self::pause) found something, and whether that was more than one or two.
     ///
     /// Much is worth a longer pause. So is little after a short one: somebody writes as fast as it is read. But little after a long
-    /// one comes from somebody who waits for an answer, or has not more to say.
+    /// one comes from somebody who waits for an answer, or has not more to say: then there are no pauses, for a while.
     #[inline]
     pub(super) fn found(&self, much: bool) {
-        let pauses = self.0.load(Ordering::Relaxed);
-        let next = match much || pauses <= SHORT {
-            true => pauses * 2,
-            false => pauses / 2,
-        };
-        self.0.store(next.clamp(1, MOST), Ordering::Relaxed);
+        let rest = self.rest.load(Ordering::Relaxed);
+        if rest > 0 {
+            let rest = if much { 0 } else { rest - 1 };
+            return self.rest.store(rest, Ordering::Relaxed);
+        }
+        let pauses = self.pauses();
+        if much || pauses <= SHORT {
+            return self.keep(pauses * 2);
+        }
+        self.keep(pauses / 2);
+        if pauses / 2 <= SHORT {
+            self.rest.store(REST, Ordering::Relaxed);
+        }
     }
 
     /// Looks until `ready` says so or it is time to sleep; whether it was ready.
@@ -59,8 +86,7 @@ impl Pace {
         if !is_worth_it() {
             return ready();
         }
-        let pauses = self.0.load(Ordering::Relaxed).clamp(1, MOST);
-        let keep = |pauses: u32| self.0.store(pauses.clamp(1, MOST), Ordering::Relaxed);
+        let pauses = self.pauses();
         let (mut looks, after) = (after, if after == 0 { 3 } else { 1 });
         let mut until = None;
         loop {
@@ -70,9 +96,9 @@ impl Pace {
             looks += 1;
             if ready() {
                 if looks == 1 {
-                    keep(pauses * 2);
+                    self.keep(pauses * 2);
                 } else if looks > after {
-                    keep(pauses / 2);
+                    self.keep(pauses / 2);
                 }
                 return true;
             }
@@ -81,7 +107,7 @@ impl Pace {
                 std::thread::yield_now();
                 let now = Instant::now();
                 if now >= *until.get_or_insert(now + LIMIT) {
-                    keep(pauses / 2);
+                    self.keep(pauses / 2);
                     return false;
                 }
             }

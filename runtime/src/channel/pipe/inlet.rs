@@ -17,15 +17,13 @@ use crate::channel::lane::GetEnd;
 use crate::channel::message::{Long, Named};
 use crate::channel::pace::Pace;
 use crate::channel::ring::{Record, Sort, broken};
+use crate::channel::room::units_for;
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Kind, Result};
 use crate::heap::{Handle, SlotId};
 use crate::session;
 use crate::sys::memory;
 use crate::sys::points::stored;
-
-/// Units of a small message.
-const SMALL: u32 = 2;
 
 /// Messages that are taken from one lane in a row.
 const TURN: u32 = 64;
@@ -98,6 +96,15 @@ pub(super) enum Piece {
     Inline(Record),
     /// In a block that is ours now.
     Block(Long),
+}
+
+/// The units of a message or two like this one, as far as they are still to be taken.
+#[inline]
+fn few(piece: &Piece) -> u32 {
+    match piece {
+        Piece::Inline(record) => 2 * units_for(record.len()),
+        Piece::Block(_) => units_for(size_of::<Named>()),
+    }
 }
 
 impl Inlet {
@@ -208,7 +215,7 @@ impl Inlet {
             }
             if let Some(piece) = self.look_at(self.at)? {
                 if waits && let Some(input) = self.lanes.get(self.at) {
-                    self.pace.found(input.end.has_more_than(2 * SMALL));
+                    self.pace.found(input.end.has_more_than(few(&piece)));
                 }
                 return Ok(Some(piece));
             }
