@@ -63,6 +63,7 @@ pub mod __private {
         OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
     };
     pub use crate::entry::run_main;
+    pub use crate::sys::futex::calls as waiting_calls;
     pub use crate::task::__private::*;
     pub use crate::testing::run_test;
 }

@@ -1,6 +1,6 @@
 #![allow(unsafe_code)]
 //! What work costs, counted in things that do not depend on the machine: allocations, copies of large arguments, page
-//! faults, wake-ups and processor time of what is idle. All of it in the steady state: what comes first is not counted.
+//! faults, system calls, wake-ups and processor time of what is idle. All of it in the steady state: what comes first is not counted.
 //!
 //! The limits leave room for what may differ by chance; a change that costs something for every item goes far beyond them.
 
@@ -218,9 +218,15 @@ fn sleeps() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.voluntary_context_switches()) as u64
 }
 
+/// How often this process has called the kernel to sleep, or to wake somebody.
+fn calls() -> u64 {
+    mp::__private::waiting_calls()
+}
+
+/// Both.
 #[mp::task]
-fn sleeps_there() -> u64 {
-    sleeps()
+fn waits() -> (u64, u64) {
+    (sleeps(), calls())
 }
 
 #[mp::test]
@@ -229,11 +235,14 @@ fn items_that_are_sent_one_by_one_are_not_waited_for_one_by_one() -> mp::Result<
     let pool = Pool::builder().workers(1).chunk_size(1).build()?;
     let work = || pool.map(square, 0..ITEMS).map(drop);
     let (here, there) = cost_of(&pool, work)?;
-    let before = (sleeps(), pool.apply(sleeps_there, ())?);
+    let before = (waits(), pool.apply(waits, ())?);
     work()?;
-    let after = (sleeps(), pool.apply(sleeps_there, ())?);
-    let slept = (after.0 - before.0, after.1 - before.1);
-    println!("one by one: {here:?} here, {there:?} in the worker, {slept:?} times asleep");
+    let after = (waits(), pool.apply(waits, ())?);
+    let slept = (after.0.0 - before.0.0, after.1.0 - before.1.0);
+    let called = (after.0.1 - before.0.1, after.1.1 - before.1.1);
+    println!(
+        "one by one: {here:?} here, {there:?} in the worker, {slept:?} times asleep, {called:?} system calls"
+    );
     let because = "Something is allocated anew for each message.";
     at_most(
         ITEMS / 20,
@@ -246,6 +255,14 @@ fn items_that_are_sent_one_by_one_are_not_waited_for_one_by_one() -> mp::Result<
         ITEMS / 3,
         slept.0.max(slept.1),
         "times asleep in 50,000 messages",
+        because,
+    );
+    let because =
+        "Whoever is awake needs no system call to be told, and who wakes does it once for many.";
+    at_most(
+        ITEMS / 2,
+        called.0.max(called.1),
+        "system calls of 50,000 messages, to sleep or to wake",
         because,
     );
     Ok(())
@@ -265,14 +282,15 @@ fn a_message_of_a_pipe_costs_no_memory_and_no_sleep() -> mp::Result<()> {
     for _ in 0..MESSAGES / 20 {
         from.recv()?;
     }
-    let (before, slept) = (costs(), sleeps());
+    let before = (costs(), waits());
     for _ in MESSAGES / 20..MESSAGES {
         from.recv()?;
     }
-    let (after, slept) = (costs(), sleeps() - slept);
+    let after = (costs(), waits());
     child.join()?;
-    let allocations = after.0 - before.0;
-    println!("pipe: {allocations} allocations, {slept} times asleep");
+    let allocations = after.0.0 - before.0.0;
+    let (slept, called) = (after.1.0 - before.1.0, after.1.1 - before.1.1);
+    println!("pipe: {allocations} allocations, {slept} times asleep, {called} system calls");
     let because = "A sleep may allocate, a message may not.";
     at_most(
         MESSAGES / 20,
@@ -285,6 +303,12 @@ fn a_message_of_a_pipe_costs_no_memory_and_no_sleep() -> mp::Result<()> {
         MESSAGES / 3,
         slept,
         "times asleep in 190,000 messages",
+        because,
+    );
+    at_most(
+        MESSAGES / 2,
+        called,
+        "system calls of 190,000 messages, to sleep or to wake",
         because,
     );
     Ok(())

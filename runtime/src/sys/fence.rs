@@ -17,6 +17,8 @@
 use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
 use std::time::Duration;
 
+use super::futex;
+
 /// Whether the kernel runs the barriers of others in this process.
 static REGISTERED: AtomicBool = AtomicBool::new(false);
 
@@ -51,6 +53,7 @@ pub(crate) fn light() {
 #[must_use]
 pub(crate) fn heavy() -> bool {
     fence(Ordering::SeqCst);
+    futex::count();
     let done = membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED);
     fence(Ordering::SeqCst);
     done

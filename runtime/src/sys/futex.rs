@@ -11,7 +11,7 @@
 //! comes back every [`LOOK_AGAIN`], as a wake-up for no reason.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// How many words [`wait_any`] can sleep on at once.
@@ -33,6 +33,19 @@ pub(crate) enum Wait {
     Interrupted,
 }
 
+/// The system calls of this process that have put somebody to sleep, woken somebody, or made others' barriers run.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// How many they were: of all that waiting and waking cost, the part that does not depend on the machine.
+pub fn calls() -> u64 {
+    CALLS.load(Ordering::Relaxed)
+}
+
+/// One more of them; beside the call it costs nothing.
+pub(crate) fn count() {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Sleeps while `word` holds `expected`, until woken or until the deadline.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -> Wait {
     let timeout = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
@@ -42,6 +55,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -
     let timeout = timeout
         .as_ref()
         .map_or(std::ptr::null(), std::ptr::from_ref);
+    count();
     // SAFETY: `word` is a live, aligned 32-bit word, and `timeout` is null or points to a timespec of this frame.
     let result = unsafe {
         libc::syscall(
@@ -109,6 +123,7 @@ pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: Option<Instant>) -
         waiter.value = u64::from(*expected);
         waiter.address = word.as_ptr() as u64;
     }
+    count();
     // SAFETY: as many entries as are told are filled in, with live, aligned words; `until` is null or points into this frame.
     let result = unsafe {
         libc::syscall(
@@ -227,6 +242,7 @@ impl Change {
 pub(crate) fn change_and_wake(word: &AtomicU32, change: Change) {
     fence(Ordering::SeqCst);
     if let Some(operation) = change.encode() {
+        count();
         // SAFETY: both addresses are the one live, aligned word, which the kernel changes atomically, as another process could.
         let woken = unsafe {
             libc::syscall(
@@ -252,6 +268,7 @@ pub(crate) fn change_and_wake(word: &AtomicU32, change: Change) {
 /// Wakes at most `n` waiters; gives how many.
 pub(crate) fn wake(word: &AtomicU32, n: u32) -> usize {
     let n = n.min(i32::MAX as u32);
+    count();
     // SAFETY: `word` is a live, aligned 32-bit word; FUTEX_WAKE only compares its address.
     let woken = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, n) };
     usize::try_from(woken).unwrap_or(0)
