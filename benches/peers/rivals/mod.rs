@@ -1,5 +1,7 @@
 //! The peers: the same work by what others have made, in the same run and by turns.
 
+#[cfg(feature = "iceoryx2")]
+mod iceoryx2;
 mod ipc;
 mod ipc_calls;
 mod procspawn;
@@ -15,6 +17,8 @@ pub(crate) fn cases(workload: &'static str, scale: Scale) -> Vec<Case> {
     cases.extend(ipc::cases(workload, scale));
     cases.extend(ipc_calls::cases(workload, scale));
     cases.extend(procspawn::cases(workload, scale));
+    #[cfg(feature = "iceoryx2")]
+    cases.extend(iceoryx2::cases(workload, scale));
     cases.extend(python::cases(workload, scale));
     cases
 }
