@@ -226,7 +226,9 @@ impl Error {
         self.0.kind == Kind::System
     }
 
-    /// Whether the shared heap is at its limit.
+    /// Whether the shared heap is at its limit: `MP_HEAP_LIMIT` in the environment of the program's first process (bytes, or a number
+    /// with K, M, G or T, such as `4G`), else half of the machine's memory, or of the control group's. What is large needs its
+    /// room in one piece.
     pub fn is_heap_full(&self) -> bool {
         self.0.kind == Kind::HeapFull
     }

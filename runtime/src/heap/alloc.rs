@@ -185,7 +185,8 @@ impl Allocator {
                     .compare_exchange(value, 0, Ordering::AcqRel, Ordering::Relaxed)
                     .is_ok();
                 if freed {
-                    self.small.freed(granule, granule_word, index);
+                    self.small
+                        .freed(granule, granule_word, index, &self.extents);
                 }
                 freed
             }

@@ -7,6 +7,10 @@
 //! Who may touch what: only the owner of the granule changes a word from 0, under the private lock of its class; anybody
 //! may free or give. So the owner alone can know that a granule is empty, and hands it back under the same lock. A granule
 //! whose owner is dead passes to whoever adopts it, by one store into its word in the table.
+//!
+//! When a granule is handed back: when its owner frees the last block, at once, unless blocks are being taken from it; when
+//! somebody else does, with the owner's next look at all of its granules, which it takes whenever a process has died and
+//! whenever they have become twice as many as after the last one.
 
 use super::SlotId;
 use super::extent::Extents;
@@ -111,7 +115,12 @@ struct Mine {
     hint: usize,
     /// Which granule is looked at next when that one is full.
     next: usize,
+    /// So many granules were left after the last look at all of them.
+    left: usize,
 }
+
+/// So many granules more than twice those that were left are not worth a look.
+const FEW: usize = 16;
 
 impl Small {
     pub(super) fn new(segment: &'static Segment, me: SlotId) -> Small {
@@ -223,31 +232,76 @@ impl Small {
         if let Some(word) = self.segment.table().get(granule) {
             word.store(Word::small(self.me, class).0, Ordering::Release);
         }
-        mine.granules.push(granule);
+        self.enter(mine, granule, class, extents);
         Ok(())
     }
 
-    /// Told that a block was freed: if its granule is ours, that block is the next to be used (it is warm).
-    pub(super) fn freed(&self, granule: usize, word: Word, index: usize) {
+    /// One more granule of ours, behind all others. Those that are empty are handed back now and then.
+    fn enter(&self, mine: &mut Mine, granule: usize, class: usize, extents: &Extents) {
+        if mine.granules.len() >= 2 * mine.left + FEW {
+            self.sweep(mine, 1, class, extents);
+        }
+        mine.granules.push(granule);
+    }
+
+    /// Hands back what is empty, from this place of the list on, and forgets what is not ours any more.
+    fn sweep(&self, mine: &mut Mine, from: usize, class: usize, extents: &Extents) {
+        let mut behind = mine.granules.split_off(from.min(mine.granules.len()));
+        // One that was handed back and has come again stands there twice.
+        behind.sort_unstable();
+        behind.dedup();
+        behind.retain(|granule| {
+            !mine.granules.contains(granule)
+                && self.is_mine(*granule, class)
+                && !self.retire(*granule, class, extents)
+        });
+        mine.granules.append(&mut behind);
+        mine.left = mine.granules.len();
+    }
+
+    /// Told that a block was freed. If its granule is ours: that block is the next to be used (it is warm), or the granule
+    /// is handed back if it was the last.
+    pub(super) fn freed(&self, granule: usize, word: Word, index: usize, extents: &Extents) {
         if word.owner() != self.me.pack() {
             return;
         }
-        let Some(mine) = self.classes.get(word.len()) else {
+        let number = word.len();
+        let Some(mine) = self.classes.get(number) else {
             return;
         };
         if let Ok(mut mine) = mine.try_lock()
             && mine.granules.first() == Some(&granule)
         {
             mine.hint = index;
+            return;
+        }
+        if self.seems_empty(granule, number, index) {
+            self.hand_back(granule, number, extents);
+        }
+    }
+
+    /// Whether no block is used, as it seems; of one that has just been freed the neighbours are looked at first.
+    fn seems_empty(&self, granule: usize, number: usize, index: usize) -> bool {
+        let words = class(number).and_then(|class| self.words(granule, class));
+        let words = words.unwrap_or_default();
+        let is_free = |word: &AtomicU64| word.load(Ordering::Relaxed) == 0;
+        let (before, behind) = words.split_at(index.min(words.len()));
+        before.last().is_none_or(is_free) && behind.iter().chain(before).all(is_free)
+    }
+
+    /// Hands back a granule of ours that seems to be empty, unless blocks are being taken from it. It stays in the list, as one
+    /// that is not ours.
+    fn hand_back(&self, granule: usize, class: usize, extents: &Extents) {
+        let mine = self.mine(class);
+        if mine.granules.first() != Some(&granule) {
+            self.retire(granule, class, extents);
         }
     }
 
     /// Hands back the granules of ours in which no block is used.
     pub(super) fn trim(&self, extents: &Extents) {
         for class in 0..CLASSES {
-            let mut mine = self.mine(class);
-            mine.granules
-                .retain(|&granule| !self.retire(granule, class, extents));
+            self.sweep(&mut self.mine(class), 0, class, extents);
         }
     }
 
@@ -260,7 +314,8 @@ impl Small {
             && extents.free(granule, Word::small(self.me, class))
     }
 
-    /// Frees the blocks a dead process owned in this granule; takes the granule over if it was the dead one's, too.
+    /// Frees the blocks a dead process owned in this granule; takes the granule over if it was the dead one's, too. One of ours is
+    /// handed back if it is empty.
     pub(super) fn adopt(&self, granule: usize, word: Word, dead: SlotId, extents: &Extents) {
         let number = word.len();
         let Some(class) = class(number).filter(|_| word.kind() == Kind::Small) else {
@@ -282,8 +337,10 @@ impl Small {
             if extents.swap(granule, word, Word::small(self.me, number))
                 && !self.retire(granule, number, extents)
             {
-                mine.granules.push(granule);
+                self.enter(&mut mine, granule, number, extents);
             }
+        } else if word.owner() == self.me.pack() && self.seems_empty(granule, number, 0) {
+            self.hand_back(granule, number, extents);
         }
     }
 }

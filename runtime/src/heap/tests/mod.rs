@@ -5,6 +5,7 @@ use super::{Block, Heap, SlotId, Stats};
 use crate::sys::testing::Random;
 use std::sync::atomic::Ordering;
 
+mod granules;
 mod limits;
 mod liveness;
 mod model;
