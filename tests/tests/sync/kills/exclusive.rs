@@ -1,6 +1,6 @@
-//! `Lock`, `RLock`, `RwLock`.
+//! `Lock`, `RLock`, `RwLock`, and what is shared with a lock of its own: `Value`, `Array`.
 
-use mp::{Event, Failure, Lock, RLock, RwLock, Semaphore};
+use mp::{Array, Event, Failure, Lock, RLock, RwLock, Semaphore, Value};
 
 use super::{Got, Pauses, got, killed, rounds};
 use crate::{LONG, Verdict, joined};
@@ -11,6 +11,8 @@ enum Any {
     Lock(Lock),
     RLock(RLock),
     Write(RwLock),
+    Value(Value<[u64; 4]>),
+    Array(Array<u64>),
 }
 
 impl Any {
@@ -19,6 +21,8 @@ impl Any {
             Any::Lock(lock) => got(lock.lock_timeout(LONG)),
             Any::RLock(lock) => got(lock.lock_timeout(LONG)),
             Any::Write(lock) => got(lock.write_timeout(LONG)),
+            Any::Value(value) => got(value.lock_timeout(LONG)),
+            Any::Array(array) => got(array.lock_timeout(LONG)),
         }
     }
 
@@ -39,6 +43,16 @@ impl Any {
             }
             Any::Write(lock) => {
                 let _guard = lock.write()?;
+                wait()
+            }
+            Any::Value(value) => {
+                let mut guard = value.lock()?;
+                guard[0] += 1;
+                wait()
+            }
+            Any::Array(array) => {
+                let mut guard = array.lock()?;
+                guard[0] += 1;
                 wait()
             }
         }
@@ -72,11 +86,13 @@ fn takes(any: &Any, coming: &Semaphore) -> Result<Got, Failure> {
     Ok(any.take()?)
 }
 
-fn anys() -> mp::Result<[Any; 3]> {
+fn anys() -> mp::Result<[Any; 5]> {
     Ok([
         Any::Lock(Lock::new()?),
         Any::RLock(RLock::new()?),
         Any::Write(RwLock::new()?),
+        Any::Value(Value::new([0; 4])?),
+        Any::Array(Array::new(&[0; 4])?),
     ])
 }
 
@@ -165,7 +181,7 @@ fn holders() -> Verdict {
 fn holders_with_threads() -> Verdict {
     anys()?
         .iter()
-        .zip(4..)
+        .zip(11..)
         .try_for_each(|(any, seed)| holder(any, seed, true))
 }
 
@@ -173,7 +189,7 @@ fn holders_with_threads() -> Verdict {
 fn waiters() -> Verdict {
     anys()?
         .iter()
-        .zip(7..)
+        .zip(21..)
         .try_for_each(|(any, seed)| waiter(any, seed, false))
 }
 
@@ -181,7 +197,7 @@ fn waiters() -> Verdict {
 fn woken_waiters() -> Verdict {
     anys()?
         .iter()
-        .zip(10..)
+        .zip(31..)
         .try_for_each(|(any, seed)| waiter(any, seed, true))
 }
 
@@ -197,7 +213,7 @@ fn reads(lock: &RwLock, there: &Event, end: &Event) -> Result<(), Failure> {
 fn readers() -> Verdict {
     let lock = RwLock::new()?;
     let end = Event::new()?;
-    let mut pauses = Pauses::new(13);
+    let mut pauses = Pauses::new(43);
     for round in 0..rounds() {
         let events = [Event::new()?, Event::new()?];
         let children = [0, 1].map(|index: usize| reads.start(&lock, &events[index], &end));
