@@ -145,6 +145,33 @@ fn many_senders_each_in_order_and_all_once() -> mp::Result<()> {
 }
 
 #[mp::test]
+fn senders_that_come_and_go_hold_nobody_up() -> mp::Result<()> {
+    const MANY: u64 = 5000;
+    let (to, from) = mp::pipe::<usize>()?;
+    let floods: Vec<_> = (0..3).map(|_| to.clone()).collect();
+    for _ in 0..MANY {
+        for (who, flood) in floods.iter().enumerate() {
+            flood.send(who)?;
+        }
+    }
+    let mut got = [0u64; 4];
+    for _ in 0..150 {
+        // The lanes are others whenever the receiver looks.
+        to.clone().send(3)?;
+        for _ in 0..50 {
+            got[from.recv()?] += 1;
+        }
+    }
+    let [first, second, third, short] = got;
+    let floods = [first, second, third];
+    let (most, least) = (floods.iter().max(), floods.iter().min());
+    assert!(most < least.map(|least| 2 * least).as_ref(), "{got:?}");
+    // Those that have had their turn; the others are not far behind.
+    assert!(short > 100, "{got:?}");
+    Ok(())
+}
+
+#[mp::test]
 fn threads_of_one_process() -> mp::Result<()> {
     let (to, from) = mp::pipe::<u64>()?;
     std::thread::scope(|scope| {

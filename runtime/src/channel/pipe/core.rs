@@ -27,7 +27,7 @@ use crate::channel::lane::{Line, Words};
 use crate::channel::message::{INLINE, Named};
 use crate::channel::ring::{Ring, Sort, broken};
 use crate::channel::room::UNIT;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::heap::{
     Annex, Body, Destructor, Dying, Handle, Heap, ObjectKind, Place, ROOT, Roll, Undertaker,
 };
@@ -294,6 +294,18 @@ impl Lane {
         })?;
         let core: &Core = pipe.body();
         let entered = core.lanes.claim(heap, place, annex.offset, 0);
+        let entered = entered.and_then(|entry| match (entry as usize) < MOST_LANES {
+            true => Ok(()),
+            false => {
+                if let Some(word) = core.lanes.get(heap, place, entry) {
+                    word.store(0, Ordering::Release);
+                }
+                Err(Error::new(
+                    Kind::Usage,
+                    format!("a pipe has {MOST_LANES} senders at most that have sent something"),
+                ))
+            }
+        });
         if let Err(error) = entered {
             let _ = heap.free_annex(place, annex.offset);
             return Err(error);

@@ -352,6 +352,9 @@ impl Inlet {
             }
         }
         let known = &mut self.known;
+        // Turns go on behind the lane that was served last: where lanes come and go all the time, too.
+        let (mut old, mut before) = (0, 0);
+        let at = self.at;
         self.lanes.retain(|input| {
             let over = input.orphaned || input.lane.is_over();
             let keep = !over || !input.spoilt && input.end.is_ready(input.lane.words());
@@ -370,9 +373,14 @@ impl Inlet {
                 }
                 let _ = heap.free_annex(place, input.lane.offset);
             }
+            before += usize::from(keep && old <= at);
+            old += 1;
             keep
         });
-        self.at = 0;
+        self.at = match before {
+            0 => self.lanes.len().saturating_sub(1),
+            _ => before - 1,
+        };
         self.left = 0;
     }
 
