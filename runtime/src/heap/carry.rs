@@ -1,7 +1,8 @@
 //! What messages carry: while a message is on its way, it holds the objects whose handles are in it.
 //!
-//! Two ways. *Arguments* never outlive the process that sends them (when it dies, so do those that would read them), so it
-//! holds the objects itself, in memory of its own (`lend`). All other messages may have to hold by themselves (`carry`).
+//! Two ways. *Arguments of a pool's items* never outlive the process that sends them (when it dies, so do those that would read them), so it
+//! holds the objects itself, in memory of its own (`lend`). All other messages may have to hold by themselves (`carry`). The
+//! arguments of a process stay where they are as long as it lives; what others wait for to be let go of, it takes over (`hand_over`).
 //!
 //! In its bytes a message names an object by its number in the tail, never by its place: what those bytes say, which user code may write
 //! and read as it likes, reaches only what the message holds.
@@ -13,10 +14,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::object::{Object, Place};
+use super::object::{Kind, Object, Place};
 use super::tail::{self, Tail};
+use super::undertaker::Undertaker;
 use super::{Heap, Held};
-use crate::error::{Error, Kind};
+use crate::error::{self, Error};
 use crate::sys::points::stored;
 
 /// How many of the objects a message carries are compared with a new one.
@@ -70,7 +72,10 @@ impl Heap {
             self.allocator.manage(block, self.me())?;
             stored("carries");
         } else if tail.kind() != kind {
-            return Err(Error::new(Kind::Protocol, "the block is no such message"));
+            return Err(Error::new(
+                error::Kind::Protocol,
+                "the block is no such message",
+            ));
         }
         Ok(tail)
     }
@@ -103,7 +108,7 @@ impl Heap {
     pub(crate) fn carried_place(&self, block: u64, index: u64) -> Result<Place, Error> {
         let none = || {
             Error::new(
-                Kind::Decode,
+                error::Kind::Decode,
                 "the message names an object that it does not hold",
             )
         };
@@ -153,6 +158,31 @@ impl Heap {
         Ok(())
     }
 
+    /// The reader of a message holds by itself what it wants to keep: gives back what the message holds of objects whose
+    /// parties are watched, which would otherwise have one too many for as long as the block is there.
+    pub(crate) fn hand_over(&self, block: u64) {
+        let tail = self.message_tail(block);
+        let Some(tail) = tail.filter(|tail| tail.kind() == tail::CARRIES) else {
+            return;
+        };
+        let mut undertaker = Undertaker::new(self);
+        for index in 0..tail.count() {
+            let Some([object, entry]) = tail.slot(index) else {
+                break;
+            };
+            let held = entry.load(Ordering::Acquire) as u32;
+            if let Ok(object) = Object::at(self, object.load(Ordering::Acquire))
+                && Kind::has_parties(object.kind())
+                && object.let_go(held, block)
+            {
+                entry.store(u64::from(u32::MAX), Ordering::Release);
+                stored("handed over");
+                undertaker.consider(object.place());
+            }
+        }
+        undertaker.run();
+    }
+
     /// The bytes at the end of a block that a message with so many objects needs for them.
     pub(crate) fn carried_bytes(count: usize) -> usize {
         if count == 0 {
@@ -175,5 +205,5 @@ fn known(tail: Tail<'_>, offset: u64) -> Option<usize> {
 #[cold]
 fn no_room() -> Error {
     let text = "a message has no room for the objects it carries";
-    Error::new(Kind::Encode, text)
+    Error::new(error::Kind::Encode, text)
 }

@@ -63,6 +63,18 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether an object of this kind is of use only while others have it, too, who are told when they are the last.
+    pub(super) fn has_parties(kind: u32) -> bool {
+        let kinds = [
+            Kind::Queue,
+            Kind::JoinableQueue,
+            Kind::Pipe,
+            #[cfg(test)]
+            Kind::Test,
+        ];
+        kinds.map(|one| one as u32).contains(&kind)
+    }
+
     /// What a person calls it.
     pub(crate) fn name(self) -> &'static str {
         match self {

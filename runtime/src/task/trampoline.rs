@@ -13,6 +13,7 @@ use super::report::Report;
 use super::{Codec, ParamsCodec, ResultTag, Task, panic};
 use crate::codec::{Reader, Writer};
 use crate::error::Error;
+use crate::heap;
 use crate::sys::points::stored;
 
 /// Items of one task that stand one after another in one message.
@@ -306,6 +307,14 @@ fn next<'m, C: ParamsCodec, const FRAMED: bool>(
     }
 }
 
+/// The arguments that stand in this block have been decoded.
+#[cold]
+fn hand_over(block: u64) {
+    if let Some(heap) = heap::current() {
+        heap.hand_over(block);
+    }
+}
+
 /// Calls the task with the next item.
 #[inline(always)]
 fn call<T: Task, C: Codec<T>, const FRAMED: bool>(
@@ -314,6 +323,9 @@ fn call<T: Task, C: Codec<T>, const FRAMED: bool>(
 ) -> Result<T::Output, Report> {
     let mut item = next::<C, FRAMED>(from).map_err(cannot_decode)?;
     let mut held = codec.get(&mut item).map_err(cannot_decode)?;
+    if item.block() != 0 {
+        hand_over(item.block());
+    }
     T::invoke(codec.lend(&mut held)).map_err(Report::Failure)
 }
 

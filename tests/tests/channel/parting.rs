@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use mp::{Event, Failure, JoinableQueue, OnDeath, Process, Queue, Sender};
+use mp::{Event, Failure, JoinableQueue, OnDeath, Process, Queue, Receiver, Sender};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -263,5 +263,54 @@ fn len_is_true_after_a_kill() -> mp::Result<()> {
         }
         assert_eq!(got, len, "round {round}");
     }
+    Ok(())
+}
+
+/// Drops what it got, says so, and stays.
+#[mp::task]
+fn drop_and_stay(
+    given: (Sender<u64>, Receiver<u64>, Queue<u64>),
+    dropped: &Event,
+    stay: &Event,
+) -> Result<(), Failure> {
+    drop(given);
+    dropped.set()?;
+    Ok(stay.wait()?)
+}
+
+#[mp::test(timeout = "120s")]
+fn what_a_child_drops_of_its_arguments_is_gone() -> mp::Result<()> {
+    for _ in 0..30 {
+        let ((to, from), (its, mine)) = (mp::pipe::<u64>()?, mp::pipe::<u64>()?);
+        let queue = Queue::<u64>::unbounded()?;
+        let (dropped, stay) = (Event::new()?, Event::new()?);
+        let child =
+            Process::new(drop_and_stay, ((to, mine, queue.clone()), &dropped, &stay)).start()?;
+        assert!(from.recv().unwrap_err().is_closed());
+        assert!(dropped.wait_timeout(ms(20_000))?);
+        assert!(its.send(1).is_err());
+        assert!(queue.get().unwrap_err().is_closed());
+        stay.set()?;
+        child.join()?;
+    }
+    Ok(())
+}
+
+/// Says three things, and waits for an answer to all of them.
+#[mp::task]
+fn ask(to: Sender<u64>, answer: Receiver<u64>) -> Result<u64, Failure> {
+    for n in 1..=3 {
+        to.send(n)?;
+    }
+    drop(to);
+    Ok(answer.recv()?)
+}
+
+#[mp::test(timeout = "60s")]
+fn an_answer_to_all_that_was_said() -> mp::Result<()> {
+    let ((to, from), (answer, its)) = (mp::pipe()?, mp::pipe()?);
+    let child = Process::new(ask, (to, its)).start()?;
+    answer.send(from.iter().sum::<mp::Result<u64>>()?)?;
+    assert_eq!(child.join()?, 6);
     Ok(())
 }

@@ -26,7 +26,8 @@ use crate::heap::Handle;
 /// then fails. For many receivers there is [`Queue`](crate::Queue). `Send`, but not `Sync`.
 ///
 /// The messages of one sender arrive in their order; among senders it takes turns. When the last sender is gone (dropped,
-/// or its process has ended, however), and all that was sent has been received, the pipe is at its end.
+/// or its process has ended, however), and all that was sent has been received, the pipe is at its end. A sender among the
+/// arguments of a pool's item is gone when the item has ended, at the earliest.
 ///
 /// As Python's `Connection`.
 pub struct Receiver<T: Message> {

@@ -59,7 +59,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// **Alone.** A `get` that waits for an item of an empty queue ends with an error (`is_closed`) when others have had the queue
 /// but everybody has ended, and this process has no other handle of it: nothing could ever come. Threads that share one handle
 /// by reference do not count as others: give each thread a clone. (So does a `put` that waits for room.)
-/// A handle that was passed to a child as an argument counts as this process's, until the child has ended.
+/// A handle among the arguments of a pool's item counts as this process's, too, until the item has ended.
 ///
 /// As Python's `Queue` and `SimpleQueue`.
 ///

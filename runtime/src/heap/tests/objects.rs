@@ -328,6 +328,15 @@ fn life(heap: &'static Heap, crowded: Place) {
     drop(two);
     heap.free(second.offset).unwrap();
     drop(one);
+    // Arguments, which their reader takes over: it is still there, or it was the last.
+    let three = object(heap);
+    let arguments = [(); 2].map(|()| message(heap, &[three.place()]));
+    heap.hand_over(arguments[0].offset);
+    drop(three);
+    heap.hand_over(arguments[1].offset);
+    for block in arguments {
+        heap.free(block.offset).unwrap();
+    }
 }
 
 #[test]
