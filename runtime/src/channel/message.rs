@@ -210,8 +210,13 @@ pub(super) struct Long {
 }
 
 impl Long {
+    /// The bytes that count for a limit of bytes: what would fit a ring takes none of them.
     pub(super) fn block_bytes(&self) -> u64 {
-        self.block.size as u64
+        if self.len > INLINE {
+            self.block.size as u64
+        } else {
+            0
+        }
     }
 
     /// Stamps the block and gives what the ring says of it. It is still this process's.

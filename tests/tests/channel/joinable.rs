@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mp::{Failure, JoinableQueue, OnDeath, Process, Queue};
-use mp_tests::grief::end;
+use mp::{Event, Failure, JoinableQueue, OnDeath, Process, Queue};
+use mp_tests::{grief::end, program};
 
 #[mp::task]
 fn work(from: &JoinableQueue<u64>, to: &Queue<(u64, u32)>) -> Result<u64, Failure> {
@@ -149,5 +149,98 @@ fn join_ends_when_nobody_is_left_to_do_it() -> mp::Result<()> {
     assert_eq!(*jobs.get()?, 1);
     jobs.join()?;
     drop(bad);
+    Ok(())
+}
+
+/// Holds one until it is told to end, either way.
+#[mp::task]
+fn hold_on(from: &JoinableQueue<u64>, has: &Event, over: &Event) -> Result<(), Failure> {
+    let job = from.get()?;
+    has.set()?;
+    over.wait()?;
+    job.task_done();
+    Ok(())
+}
+
+/// A queue that is closed and empty is not at its end while somebody holds what may come back.
+#[mp::test(timeout = "120s")]
+fn a_closed_queue_waits_for_what_may_come_back() -> mp::Result<()> {
+    for round in 0..60 {
+        let (jobs, done) = (JoinableQueue::unbounded()?, Queue::unbounded()?);
+        let (has, over) = (Event::new()?, Event::new()?);
+        jobs.put(7)?;
+        let holder = Process::new(hold_on, (&jobs, &has, &over)).start()?;
+        has.wait()?;
+        jobs.close();
+        let other = Process::new(work, (&jobs, &done)).start()?;
+        assert!(jobs.try_get()?.is_none());
+        assert!(jobs.get_timeout(Duration::from_millis(1))?.is_none());
+        assert!(mp::wait(&[&jobs], Some(Duration::from_millis(1)))?.is_empty());
+        if round % 2 == 0 {
+            holder.kill()?;
+            assert!(holder.join().is_err());
+            assert_eq!(other.join()?, 1);
+            assert_eq!(done.get()?, (7, 2));
+        } else {
+            over.set()?;
+            holder.join()?;
+            assert_eq!(other.join()?, 0);
+        }
+        assert!(jobs.join_timeout(Duration::from_secs(20))?);
+        assert_eq!(mp::wait(&[&jobs], None)?, [0]);
+        assert!(jobs.get().is_err_and(|error| error.is_closed()));
+    }
+    Ok(())
+}
+
+#[mp::test]
+fn small_items_are_bounded_by_their_number_alone() -> mp::Result<()> {
+    // In blocks that would take more than the bytes of a bounded queue.
+    const MANY: u64 = 1_200_000;
+    let jobs = JoinableQueue::bounded(MANY as usize)?;
+    for item in 0..MANY {
+        assert!(jobs.try_put(item).is_ok(), "{item}");
+    }
+    assert!(jobs.is_full());
+    Ok(())
+}
+
+/// What a heap that is full refuses to note is not taken, nor counted as tried; and who has never taken anything can empty it.
+#[mp::test(timeout = "120s")]
+fn a_full_heap_can_be_emptied() -> mp::Result<()> {
+    if program::again(
+        "joinable::a_full_heap_can_be_emptied",
+        "MP_HEAP_LIMIT",
+        "48M",
+    )
+    .is_some()
+    {
+        return Ok(());
+    }
+    let (jobs, done) = (JoinableQueue::unbounded()?, Queue::unbounded()?);
+    let mut count = 0;
+    while jobs.put(count).is_ok() {
+        count += 1;
+    }
+    assert!(count > 10_000, "{count}");
+    let (mut held, mut refused) = (Vec::new(), 0);
+    while refused < 5 {
+        match jobs.get() {
+            Ok(job) => held.push(job),
+            Err(error) if error.is_heap_full() => refused += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    assert!(held.iter().all(|job| job.attempt() == 1));
+    drop(held.pop());
+    assert_eq!(jobs.get()?.attempt(), 1);
+    drop(held);
+    jobs.close();
+    let left = jobs.len() as u64;
+    let worker = Process::new(work, (&jobs, &done)).start()?;
+    for _ in 0..left {
+        assert_eq!(done.get()?.1, 1);
+    }
+    assert_eq!(worker.join()?, left);
     Ok(())
 }

@@ -34,6 +34,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::held;
+use super::takers::{SPARE, Words};
 use crate::channel::lane::Line;
 use crate::channel::message::Named;
 use crate::channel::ring::{Ring, Sort, broken};
@@ -172,7 +173,8 @@ pub(super) struct Core {
     pub(super) put: End,
     pub(super) get: End,
     /// Who takes: see `takers`. For a joinable queue: what is held.
-    pub(super) takers: Roll<8>,
+    pub(super) takers: Roll<SPARE>,
+    pub(super) spare: [Words; SPARE],
     pub(super) held: Roll<8>,
     ring: Line<[AtomicU64; FIRST_RING / UNIT]>,
 }

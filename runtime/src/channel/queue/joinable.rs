@@ -72,7 +72,8 @@ pub struct JoinableQueue<T: Message> {
 }
 
 impl<T: Message> JoinableQueue<T> {
-    /// A queue that holds at most so many items that nobody has taken yet; what a dead process held returns to it.
+    /// A queue that holds at most so many items that nobody has taken yet (at least 1), and 64 MiB of large ones; what a dead process
+    /// held returns to it.
     ///
     /// # Errors
     /// As [`Queue::bounded`](crate::Queue::bounded).
@@ -154,7 +155,9 @@ impl<T: Message> JoinableQueue<T> {
     /// Takes the next item; waits until there is one.
     ///
     /// # Errors
-    /// As [`Queue::get`](crate::Queue::get). What cannot be decoded is done.
+    /// As [`Queue::get`](crate::Queue::get), but where what a dead process held returns, a closed queue is at its end only when
+    /// no other process holds an item. What cannot be decoded is done. `is_heap_full` when the heap has no room to
+    /// note one more item as held; then nothing was taken.
     pub fn get(&self) -> Result<Job<T>> {
         match self.get_by(Some(None))? {
             Some(job) => Ok(job),
@@ -258,7 +261,7 @@ impl<T: Message> JoinableQueue<T> {
         self.len() == 0
     }
 
-    /// Whether it holds as many items as it may, exact at one moment of the call.
+    /// Whether it holds as many items as it may, exact at one moment of the call. A large item may find no room for its bytes before.
     pub fn is_full(&self) -> bool {
         let most = self.core().most.load(Ordering::Relaxed);
         most != 0 && self.len() as u64 >= most
@@ -353,14 +356,18 @@ impl<T: fmt::Debug> fmt::Debug for Job<T> {
 impl<T: Message> Source for JoinableQueue<T> {
     fn is_ready(&self) -> bool {
         !self.is_empty()
-            || self.is_closed()
+            || self.is_closed() && !held::may_come_back(&self.queue, self.core())
             || held::has_orphans(&self.queue, self.core(), held::soon())
             || get::is_abandoned(&self.queue)
     }
 
     fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        get::prepare(&self.queue, sleep, deadline)
-            || held::has_orphans(&self.queue, self.core(), deadline)
+        let (queue, core) = (&self.queue, self.core());
+        let is_ready = match self.is_closed() && held::may_come_back(queue, core) {
+            true => held::prepare_return(queue, core, sleep, deadline),
+            false => get::prepare(queue, sleep, deadline),
+        };
+        is_ready || held::has_orphans(queue, core, deadline)
     }
 }
 

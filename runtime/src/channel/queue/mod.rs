@@ -205,7 +205,8 @@ impl<T: Message> Queue<T> {
     ///
     /// # Errors
     /// `is_closed` when the queue was closed and is empty, or is empty and everybody else has ended; `is_decode` when the bytes
-    /// are no valid `T` (the item is gone then).
+    /// are no valid `T` (the item is gone then); `is_heap_full` at the first get of a handle, when the heap has no room to note who
+    /// it is and eight others are noted.
     #[inline]
     pub fn get(&self) -> Result<T> {
         match self.get_by(Some(None))? {
@@ -298,7 +299,8 @@ impl<T: Message> Queue<T> {
         self.len() == 0
     }
 
-    /// Whether it holds as many items as it may, exact at one moment of the call. As Python's `full`, which may lie.
+    /// Whether it holds as many items as it may, exact at one moment of the call. As Python's `full`, which may lie. A large item
+    /// may find no room for its bytes before ([`bounded_by`](Self::bounded_by)).
     pub fn is_full(&self) -> bool {
         let most = self.core().most.load(Ordering::Relaxed);
         most != 0 && self.len() as u64 >= most

@@ -1,10 +1,14 @@
 #![allow(unsafe_code)]
 //! Who takes from a queue, and what it took last: so that what a killed process had taken is counted and named.
 //!
-//! Relies on the objects of the heap. Each handle that gets has a small annex, entered in the roll `takers` at its first get and
-//! freed when it is dropped. It is written by that handle only, under the lock of the getting end, and stays when its
+//! Relies on the objects of the heap. Each handle that gets has a few words, entered in the roll `takers` at its first get and
+//! given back when it is dropped: the first ones in the queue itself, so that a full heap can be emptied, the others in an annex
+//! each. They are written by that handle only, under the lock of the getting end, and stay when its
 //! process dies: then its last item counts as lost, until somebody has taken note of that, or the queue ends. Who enters
 //! or takes note gives back what the dead have left, under that lock, too.
+//!
+//! An entry of the roll is the offset of an annex (a multiple of 64), or [`MADE`] for the words in the queue that have its
+//! index, or before they are made, who is about to make them ([`maker`]).
 //!
 //! | word | meaning |
 //! |---|---|
@@ -16,6 +20,7 @@
 //! which attempt is the last. Who takes the lock and finds that attempt at the item that comes next, and the item in its
 //! place, takes it back.
 
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -29,8 +34,18 @@ use crate::sys::points::stored;
 
 const NAME: usize = 40;
 
+/// So many have their words in the queue itself.
+pub(super) const SPARE: usize = 8;
+const MADE: u64 = 1;
+const MAKES: u64 = 2;
+
+/// The entry of words in the queue that this process, by its packed slot, is about to make.
+fn maker(process: u32) -> u64 {
+    u64::from(process) << 8 | MAKES
+}
+
 #[repr(C)]
-struct Words {
+pub(super) struct Words {
     process: AtomicU32,
     pid: AtomicU32,
     taking: AtomicU64,
@@ -40,7 +55,8 @@ struct Words {
 /// A taker of this process.
 #[derive(Clone, Copy)]
 pub(super) struct Taker {
-    words: std::ptr::NonNull<Words>,
+    words: NonNull<Words>,
+    /// Of its annex; 0 if it has none.
     offset: u64,
     /// Its entry in the roll.
     pub(super) entry: u32,
@@ -87,6 +103,23 @@ impl std::fmt::Display for Lost {
 }
 
 impl Words {
+    /// This process has taken nothing yet.
+    fn enter(&self, heap: &Heap) {
+        self.process.store(heap.me().pack(), Ordering::Relaxed);
+        self.taking.store(0, Ordering::Release);
+        self.pid.store(std::process::id(), Ordering::Relaxed);
+        let name = session::get().map_or("", |session| &session.identity.name);
+        let mut bytes = [0; NAME];
+        for (to, from) in bytes.iter_mut().zip(name.bytes()) {
+            *to = from;
+        }
+        for (word, bytes) in self.name.iter().zip(bytes.chunks_exact(8)) {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(bytes);
+            word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
+        }
+    }
+
     fn lost(&self, item: u64) -> Lost {
         let bytes: Vec<u8> = self
             .name
@@ -102,7 +135,12 @@ impl Words {
     }
 }
 
-fn at(heap: &Heap, of: Place, offset: u64) -> Option<std::ptr::NonNull<Words>> {
+/// The words that an entry stands for.
+fn at(heap: &Heap, of: Place, core: &Core, index: u32, entry: u64) -> Option<NonNull<Words>> {
+    if entry == MADE {
+        return core.spare.get(index as usize).map(NonNull::from);
+    }
+    let offset = Some(entry).filter(|entry| entry % 64 == 0)?;
     let annex = heap.annex_of(of, offset).ok()?;
     (annex.bytes >= size_of::<Words>()).then(|| annex.base.cast())
 }
@@ -111,29 +149,38 @@ impl Taker {
     /// Enters this process.
     pub(super) fn enter(queue: &Handle) -> Result<Taker> {
         let (heap, place) = (queue.heap(), queue.place());
-        let annex = heap.make_annex(place, size_of::<Words>(), |annex| {
-            // SAFETY: the annex is large enough, aligned, ours alone so far, and nothing but atomics.
-            let words: &Words = unsafe { annex.base.cast().as_ref() };
-            words.process.store(heap.me().pack(), Ordering::Relaxed);
-            words.pid.store(std::process::id(), Ordering::Relaxed);
-            words.taking.store(0, Ordering::Relaxed);
-            let name = session::get().map_or("", |session| &session.identity.name);
-            let mut bytes = [0; NAME];
-            for (to, from) in bytes.iter_mut().zip(name.bytes()) {
-                *to = from;
-            }
-            for (word, bytes) in words.name.iter().zip(bytes.chunks_exact(8)) {
-                let mut eight = [0; 8];
-                eight.copy_from_slice(bytes);
-                word.store(u64::from_le_bytes(eight), Ordering::Relaxed);
-            }
-        })?;
         let core: &Core = queue.body();
         if let Some(locked) = lock_free(&core.get, heap) {
             tidy(queue, core);
             drop(locked);
         }
-        let entered = core.takers.claim(heap, place, annex.offset, 0);
+        let me = maker(heap.me().pack());
+        for (index, words) in core.spare.iter().enumerate() {
+            let Some(entry) = core.takers.get(heap, place, index as u32) else {
+                break;
+            };
+            if entry.load(Ordering::Relaxed) == 0
+                && entry
+                    .compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                stored("queue: makes a taker");
+                words.enter(heap);
+                entry.store(MADE, Ordering::Release);
+                stored("queue: taker");
+                return Ok(Taker {
+                    words: NonNull::from(words),
+                    offset: 0,
+                    entry: index as u32,
+                });
+            }
+        }
+        let annex = heap.make_annex(place, size_of::<Words>(), |annex| {
+            // SAFETY: the annex is large enough, aligned, ours alone so far, and nothing but atomics.
+            let words: &Words = unsafe { annex.base.cast().as_ref() };
+            words.enter(heap);
+        })?;
+        let entered = core.takers.claim(heap, place, annex.offset, SPARE as u32);
         let entry = entered.inspect_err(|_| drop(heap.free_annex(place, annex.offset)))?;
         Ok(Taker {
             words: annex.base.cast(),
@@ -143,7 +190,7 @@ impl Taker {
     }
 
     fn words(&self) -> &Words {
-        // SAFETY: inside the annex, which stands until this taker leaves; atomics only.
+        // SAFETY: inside the queue, which whoever takes from it holds, or the annex, which stands until this taker leaves; atomics only.
         unsafe { self.words.as_ref() }
     }
 
@@ -162,7 +209,9 @@ impl Taker {
             entry.store(0, Ordering::Release);
             stored("queue: taker left");
         }
-        let _ = heap.free_annex(place, self.offset);
+        if self.offset != 0 {
+            let _ = heap.free_annex(place, self.offset);
+        }
     }
 }
 
@@ -170,9 +219,10 @@ impl Taker {
 pub(super) fn take_back(queue: &Handle, entry: u32, taking: u64) {
     let (heap, place) = (queue.heap(), queue.place());
     let core: &Core = queue.body();
-    let offset = core.takers.get(heap, place, entry);
-    if let Some(words) = offset.and_then(|offset| at(heap, place, offset.load(Ordering::Acquire))) {
-        // SAFETY: inside an annex of this queue's, which this process holds; atomics only. The taker is dead or about to
+    let word = core.takers.get(heap, place, entry);
+    let words = word.and_then(|word| at(heap, place, core, entry, word.load(Ordering::Acquire)));
+    if let Some(words) = words {
+        // SAFETY: inside this queue or an annex of its, which this process holds; atomics only. The taker is dead or about to
         // take something else, and both under the lock that this process has.
         let words: &Words = unsafe { words.as_ref() };
         let _ = words
@@ -187,13 +237,14 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
     let core: &Core = queue.body();
     let (_, head) = core.get.look();
     let mut lost = Vec::new();
-    for (_, entry) in core.takers.entries(heap, place) {
-        let Some(words) = at(heap, place, entry.load(Ordering::Acquire)) else {
+    for (index, entry) in core.takers.entries(heap, place) {
+        let Some(words) = at(heap, place, core, index, entry.load(Ordering::Acquire)) else {
             continue;
         };
         // SAFETY: as in `take_back`.
         let words: &Words = unsafe { words.as_ref() };
-        let Some(process) = SlotId::unpack(words.process.load(Ordering::Relaxed)) else {
+        let packed = words.process.load(Ordering::Relaxed);
+        let Some(process) = SlotId::unpack(packed) else {
             continue;
         };
         if process == heap.me() || matches!(heap.processes().life(process), Life::Alive(..)) {
@@ -202,7 +253,8 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
         let Some(item) = words.taking.load(Ordering::Acquire).checked_sub(1) else {
             continue;
         };
-        if item >= head.number {
+        // They may be another's by now.
+        if item >= head.number || words.process.load(Ordering::Relaxed) != packed {
             continue;
         }
         lost.push(words.lost(item));
@@ -242,9 +294,16 @@ fn tidy(queue: &Handle, core: &Core) {
 fn clear(queue: &Handle, core: &Core, mut is_over: impl FnMut(&Words, u32, Option<u64>) -> bool) {
     let (heap, place) = (queue.heap(), queue.place());
     let (_, head) = core.get.look();
-    for (_, entry) in core.takers.entries(heap, place) {
-        let offset = entry.load(Ordering::Acquire);
-        let Some(words) = at(heap, place, offset) else {
+    for (index, entry) in core.takers.entries(heap, place) {
+        let word = entry.load(Ordering::Acquire);
+        if word & 63 == MAKES {
+            // Killed before it had made its words.
+            if is_gone(heap, (word >> 8) as u32, None) {
+                let _ = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
+            }
+            continue;
+        }
+        let Some(words) = at(heap, place, core, index, word) else {
             continue;
         };
         // SAFETY: as in `take_back`; of the dead, only who has the lock gives an annex back.
@@ -254,7 +313,9 @@ fn clear(queue: &Handle, core: &Core, mut is_over: impl FnMut(&Words, u32, Optio
         if is_over(words, process, item.filter(|item| *item < head.number)) {
             entry.store(0, Ordering::Release);
             stored("queue: taker forgotten");
-            let _ = heap.free_annex(place, offset);
+            if word != MADE {
+                let _ = heap.free_annex(place, word);
+            }
         }
     }
 }
@@ -274,8 +335,8 @@ pub(super) fn names(queue: &Handle) -> Names {
     let words = core
         .takers
         .entries(heap, place)
-        .filter_map(|(_, entry)| at(heap, place, entry.load(Ordering::Acquire)));
-    let name = |words: std::ptr::NonNull<Words>| {
+        .filter_map(|(index, entry)| at(heap, place, core, index, entry.load(Ordering::Acquire)));
+    let name = |words: NonNull<Words>| {
         // SAFETY: as in `take_back`.
         let words: &Words = unsafe { words.as_ref() };
         (words.process.load(Ordering::Relaxed), words.lost(0))
