@@ -346,6 +346,7 @@ fn the_last_sender_is_killed_while_the_receiver_sleeps() -> mp::Result<()> {
             });
             assert!(from.recv().unwrap_err().is_closed(), "{way}");
         });
+        assert_eq!(child.join().is_err(), way == "kill");
     }
     Ok(())
 }

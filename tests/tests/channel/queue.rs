@@ -265,7 +265,9 @@ fn nobody_is_left_to_put_or_to_get() -> mp::Result<()> {
         let again = Process::new(hold_queue, (&queue, 50, way)).start()?;
         queue.put(1)?;
         assert!(queue.put(2).unwrap_err().error().is_closed(), "{way}");
-        drop((child, again));
+        for child in [child, again] {
+            assert_eq!(child.join().is_err(), way == "kill");
+        }
     }
     Ok(())
 }
