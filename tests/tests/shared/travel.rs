@@ -170,7 +170,7 @@ fn a_message_names_few_or_many() {
 }
 
 #[mp::task]
-fn sum(named: &Vec<(usize, Value<usize>)>) -> Result<usize, Failure> {
+fn sum(named: &[(usize, Value<usize>)]) -> Result<usize, Failure> {
     named
         .iter()
         .try_fold(0, |sum, (_, value)| Ok(sum + value.get()?))
