@@ -9,9 +9,9 @@
 //! A chunk belongs to the session from before it is linked. Whoever makes one holds the object meanwhile; if it is
 //! killed before the link, the chunk is found and freed with the object (`object::free_chunks`).
 //!
-//! Chunks grow with the roll: from some thousand entries on, one has as many as stand before it (fewer where the heap has no room for
-//! those). So chunks are few, and getting entry n takes about log n steps. The entries of a roll fill no more than the heap has, and
-//! that ends links that go round, too.
+//! Chunks grow with the roll: from some thousand entries on, one has as many as stand before it (fewer where the heap has
+//! no room for those). So chunks are few, and getting entry n takes about log n steps. The entries of a roll fill no more
+//! than the heap has, and that ends links that go round, too.
 //!
 //! The first chunk has a hint: the index where a free entry was last seen. Whoever claims looks into the object, then from the
 //! hint on, then everywhere; so a hint that is wrong, or written wildly, costs time and nothing else.
