@@ -66,7 +66,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Says that a type is plain data: its bytes are the value, and slices of it travel as one block.
 ///
 /// For `#[repr(C)]` or `#[repr(transparent)]` structs of plain fields, and for enums without fields that have an integer
-/// `repr`. The type must be `Copy`. Under another crate name: `#[plain(crate = other)]`.
+/// `repr` and no `align` (a struct may have one). The type must be `Copy`. Under another crate name: `#[plain(crate = other)]`.
 #[proc_macro_derive(Plain, attributes(plain))]
 pub fn plain(input: TokenStream) -> TokenStream {
     plain::plain(input.into()).into()

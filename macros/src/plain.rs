@@ -4,7 +4,8 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DataEnum, DeriveInput, Fields, GenericParam, Member, Path, Type};
+use syn::ext::IdentExt;
+use syn::{Data, DataEnum, DeriveInput, Fields, GenericParam, Ident, Member, Path, Type};
 
 use crate::args;
 use crate::errors::Errors;
@@ -93,25 +94,44 @@ struct Representation {
     /// `C` or `transparent`.
     layout: bool,
     /// An integer type.
-    integer: Option<syn::Ident>,
+    integer: Option<Ident>,
+}
+
+/// The only word of a path, as rustc reads it: `r#align` is `align`.
+fn word(path: &Path) -> Option<Ident> {
+    path.get_ident().map(IdentExt::unraw)
 }
 
 fn representation(input: &DeriveInput, errors: &mut Errors) -> Representation {
     let mut found = Representation::default();
+    let is_enum = matches!(input.data, Data::Enum(_));
     for attribute in &input.attrs {
-        if !attribute.path().is_ident("repr") {
+        if word(attribute.path()).is_none_or(|word| word != "repr") {
             continue;
         }
         let parsed = attribute.parse_nested_meta(|meta| {
-            if meta.path.is_ident("packed") {
+            let word = word(&meta.path);
+            let is = |name: &str| word.as_ref().is_some_and(|word| word == name);
+            if is("packed") {
                 errors.on(
                     &meta.path,
                     "plain data cannot be packed: its fields could not be borrowed",
                 );
             }
-            found.layout |= meta.path.is_ident("C") || meta.path.is_ident("transparent");
-            if INTEGERS.iter().any(|integer| meta.path.is_ident(integer)) {
-                found.integer = meta.path.get_ident().cloned();
+            if is("align") && is_enum {
+                errors.on(
+                    &meta.path,
+                    "an enum with `align` cannot be plain data: it has bytes that belong to no value; \
+                     leave `align` out, or put it on a `#[repr(C)]` struct around the enum",
+                );
+            }
+            found.layout |= is("C") || is("transparent");
+            if INTEGERS.iter().any(|integer| is(integer)) {
+                let before = found.integer.take();
+                if before.is_some() && before != word {
+                    errors.on(&meta.path, "a plain enum needs one integer for its tag");
+                }
+                found.integer = word;
             }
             if meta.input.peek(syn::token::Paren) {
                 let content;
@@ -133,6 +153,10 @@ struct Parts {
     padded: TokenStream,
     valid: TokenStream,
     scrub: TokenStream,
+    /// What makes rustc refuse the type where it is not the one that was read here: an attribute behind the derive may change it.
+    check: TokenStream,
+    /// Likewise, beside the impl.
+    beside: TokenStream,
 }
 
 fn fields(fields: &Fields, private: &TokenStream) -> Parts {
@@ -148,13 +172,20 @@ fn fields(fields: &Fields, private: &TokenStream) -> Parts {
             true #(&& <#types as #private::Plain>::valid_at(__mp_bytes, ::core::mem::offset_of!(Self, #members)))*
         },
         scrub: quote!(#(<#types as #private::Plain>::scrub_at(__mp_at, ::core::mem::offset_of!(Self, #members));)*),
+        check: quote! {
+            let _ = |__mp_value: Self| {
+                #(let _: #types = __mp_value.#members;)*
+                let Self { #(#members: _),* } = __mp_value;
+            };
+        },
+        beside: TokenStream::new(),
     }
 }
 
 fn variants(
     input: &DeriveInput,
     data: &DataEnum,
-    integer: Option<syn::Ident>,
+    integer: Option<Ident>,
     private: &TokenStream,
     errors: &mut Errors,
 ) -> Option<Parts> {
@@ -179,12 +210,27 @@ fn variants(
         );
         return None;
     };
-    let integer = syn::Ident::new(&integer.to_string(), proc_macro2::Span::call_site());
+    let integer = Ident::new(&integer.to_string(), proc_macro2::Span::call_site());
     let integer = quote!(::core::primitive::#integer);
     let variants = data.variants.iter().map(|variant| &variant.ident);
+    let is_its_tag = |of: TokenStream| {
+        quote! {
+            ::core::assert!(
+                ::core::mem::size_of::<#of>() == ::core::mem::size_of::<#integer>(),
+                "a plain enum is its tag, and nothing else",
+            )
+        }
+    };
+    let own = is_its_tag(quote!(Self));
+    // That in the impl is evaluated only where the type is used.
+    let beside = input.generics.params.is_empty().then(|| {
+        let name = &input.ident;
+        let own = is_its_tag(quote!(#name));
+        quote!(const _: () = #own;)
+    });
     Some(Parts {
         any: quote!(false),
-        padded: quote!(false),
+        padded: quote!({ #own; false }),
         valid: quote! {
             match #private::plain_value::<#integer>(__mp_bytes) {
                 ::core::option::Option::Some(__mp_tag) => {
@@ -194,6 +240,8 @@ fn variants(
             }
         },
         scrub: TokenStream::new(),
+        check: TokenStream::new(),
+        beside: beside.unwrap_or_default(),
     })
 }
 
@@ -216,6 +264,8 @@ fn expand(mut input: DeriveInput, parts: Parts, private: &TokenStream) -> TokenS
         padded,
         valid,
         scrub,
+        check,
+        beside,
     } = parts;
     quote! {
         #[automatically_derived]
@@ -227,9 +277,11 @@ fn expand(mut input: DeriveInput, parts: Parts, private: &TokenStream) -> TokenS
                 #valid
             }
             fn scrub(__mp_at: &mut #private::Scrub<'_>) {
+                #check
                 #scrub
             }
         }
+        #beside
     }
 }
 
@@ -272,6 +324,29 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("offset_of!(Self,0)"), "{text}");
+        assert!(
+            text.contains("let_:u64=__mp_value.0;letSelf{0:_}=__mp_value;"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_enum_is_as_large_as_its_integer() {
+        let text = plain(quote!(
+            #[repr(i16)]
+            enum E {
+                A = -1,
+            }
+        ))
+        .to_string()
+        .replace(' ', "");
+        for of in [
+            "constPADDED:::core::primitive::bool={::core::assert!(::core::mem::size_of::<Self>()==",
+            "const_:()=::core::assert!(::core::mem::size_of::<E>()==",
+        ] {
+            let check = format!("{of}::core::mem::size_of::<::core::primitive::i16>()");
+            assert!(text.contains(&check), "{text}");
+        }
     }
 
     #[test]
@@ -332,6 +407,43 @@ mod tests {
                     }
                 ),
                 "an enum with fields",
+            ),
+            (
+                quote!(
+                    #[repr(u8, align(16))]
+                    enum E {
+                        A,
+                    }
+                ),
+                "an enum with `align`",
+            ),
+            (
+                quote!(
+                    #[repr(u8)]
+                    #[r#repr(r#align(16))]
+                    enum E {
+                        A,
+                    }
+                ),
+                "an enum with `align`",
+            ),
+            (
+                quote!(
+                    #[repr(u8, u16)]
+                    enum E {
+                        A,
+                    }
+                ),
+                "one integer",
+            ),
+            (
+                quote!(
+                    #[repr(C, r#packed)]
+                    struct P {
+                        a: u8,
+                    }
+                ),
+                "cannot be packed",
             ),
             (
                 quote!(

@@ -13,13 +13,14 @@
 //!   nothing by it that the message does not hold.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::Deserialize;
 
 use super::reader::ZERO_SIZED;
-use crate::heap::{self, Held};
+use crate::heap::{self, Held, Place as ObjectPlace};
 
 mod de;
 mod ser;
@@ -35,7 +36,7 @@ pub(crate) struct Budget {
     /// Of a message that is written: how many objects it held before, and the last of those.
     before: (usize, Vec<u64>),
     /// The objects whose handles were written, beside those.
-    held: RefCell<Vec<Arc<Held>>>,
+    held: RefCell<Noted>,
     /// Of a message that is read: the block whose tail says what it holds; 0 if there is none.
     block: u64,
 }
@@ -63,7 +64,7 @@ impl Budget {
 
     /// The objects whose handles were written.
     pub(crate) fn into_held(self) -> Vec<Arc<Held>> {
-        self.held.into_inner()
+        self.held.into_inner().all
     }
 
     /// Whether a message of `bytes` bytes may declare what was declared.
@@ -81,6 +82,44 @@ impl Budget {
         } else {
             Err("a length is larger than the message")
         }
+    }
+}
+
+/// Up to how many objects are looked through, one by one.
+const FEW: usize = 16;
+
+/// Objects in the order in which they were noted, each once.
+#[derive(Default)]
+struct Noted {
+    all: Vec<Arc<Held>>,
+    /// Their numbers, once there are more than a few.
+    numbers: Option<HashMap<ObjectPlace, usize>>,
+}
+
+impl Noted {
+    /// The number of an object, which is noted if it was not yet.
+    fn number(&mut self, held: &Arc<Held>) -> usize {
+        let place = held.place();
+        let known = match &self.numbers {
+            Some(numbers) => numbers.get(&place).copied(),
+            None => self.all.iter().rposition(|known| known.place() == place),
+        };
+        if let Some(number) = known {
+            return number;
+        }
+        let number = self.all.len();
+        self.all.push(Arc::clone(held));
+        match &mut self.numbers {
+            Some(numbers) => {
+                numbers.insert(place, number);
+            }
+            None if number >= FEW => {
+                let places = self.all.iter().map(|known| known.place());
+                self.numbers = Some(places.zip(0..).collect());
+            }
+            None => {}
+        }
+        number
     }
 }
 
@@ -115,15 +154,7 @@ impl Budget {
         if let Some(at) = last.iter().rposition(|known| *known == offset) {
             return (count - last.len() + at) as u64;
         }
-        let mut all = self.held.borrow_mut();
-        let at = all
-            .iter()
-            .rposition(|known| known.place() == held.place())
-            .unwrap_or_else(|| {
-                all.push(Arc::clone(held));
-                all.len() - 1
-            });
-        (count + at) as u64
+        (count + self.held.borrow_mut().number(held)) as u64
     }
 
     /// Takes hold of an object that the message names, and holds.

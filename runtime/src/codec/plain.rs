@@ -18,6 +18,7 @@
 //!         true && <A as Plain>::valid_at(bytes, offset_of!(Self, a)) && <B as Plain>::valid_at(bytes, offset_of!(Self, b))
 //!     }
 //!     fn scrub(at: &mut Scrub<'_>) {
+//!         let _ = |value: Self| { let _: A = value.a; let _: B = value.b; let Self { a: _, b: _ } = value; };
 //!         <A as Plain>::scrub_at(at, offset_of!(Self, a));
 //!         <B as Plain>::scrub_at(at, offset_of!(Self, b));
 //!     }
@@ -29,7 +30,7 @@
 //! ```text
 //! unsafe impl Plain for E {
 //!     const ANY: bool = false;
-//!     const PADDED: bool = false;
+//!     const PADDED: bool = { assert!(size_of::<Self>() == size_of::<I>()); false };
 //!     fn valid(bytes: &[u8]) -> bool {
 //!         match plain_value::<I>(bytes) { Some(tag) => false || tag == Self::V1 as I || tag == Self::V2 as I, None => false }
 //!     }
@@ -37,7 +38,10 @@
 //! }
 //! ```
 //!
-//! Refused: unions, enums with fields or without an integer `repr`, `repr(packed)` (its fields cannot be lent),
+//! The closure is never called, and the assertion is made where the type is: both make rustc refuse a type that an
+//! attribute behind the derive has made another of.
+//!
+//! Refused: unions, enums with fields, without an integer `repr` or with `align`, `repr(packed)` (its fields cannot be lent),
 //! structs without `repr(C)` or `repr(transparent)`, lifetime parameters. `Copy` is required by the trait and gives
 //! rustc's own message.
 

@@ -109,7 +109,7 @@ impl Kind {
 pub(crate) unsafe trait Body: Sync + 'static {}
 
 /// Where an object is, and which of those that have been there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) id: u64,

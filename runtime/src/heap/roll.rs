@@ -9,6 +9,10 @@
 //! A chunk belongs to the session from before it is linked. Whoever makes one holds the object meanwhile; if it is
 //! killed before the link, the chunk is found and freed with the object (`object::free_chunks`).
 //!
+//! Chunks grow with the roll: from some thousand entries on, one has as many as stand before it (fewer where the heap has
+//! no room for those). So chunks are few, and getting entry n takes about log n steps. The entries of a roll fill no more
+//! than the heap has, and that ends links that go round, too.
+//!
 //! The first chunk has a hint: the index where a free entry was last seen. Whoever claims looks into the object, then from the
 //! hint on, then everywhere; so a hint that is wrong, or written wildly, costs time and nothing else.
 //!
@@ -18,6 +22,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::object::{self, Place};
+use super::segment::GRANULE;
 use super::tail::{self, Tail};
 use super::{Heap, ROOT};
 use crate::error::{Error, Kind};
@@ -29,7 +34,7 @@ const MOST_CHUNKS: usize = 8192;
 const CHUNK_HEAD: usize = 4;
 const NEXT: usize = 2;
 const HINT: usize = 3;
-/// The sizes of chunks in bytes.
+/// The sizes in bytes of chunks that are small blocks.
 const SMALLEST: usize = 512;
 const LARGEST: usize = 32_000;
 
@@ -50,6 +55,29 @@ struct Stretch<'h> {
     next: &'h AtomicU64,
 }
 
+impl<'h> Stretch<'h> {
+    /// The index behind the last entry.
+    fn end(&self) -> Option<u32> {
+        self.index
+            .checked_add(u32::try_from(self.entries.len()).ok()?)
+    }
+
+    /// The next one, as far as the link makes sense.
+    fn following(&self, heap: &'h Heap, of: Place) -> Option<Stretch<'h>> {
+        let words = chunk(heap, of, self.next.load(Ordering::Acquire))?;
+        let following = Stretch {
+            index: self.end()?,
+            entries: &words[CHUNK_HEAD..words.len() - tail::BYTES / 8],
+            next: &words[NEXT],
+        };
+        // All stretches lie apart in what the file is known to have by now.
+        let room = heap.segment.grown() as u64 * GRANULE / 8;
+        let fits = u64::from(following.end()?) <= room;
+        // A link to itself is the end.
+        (fits && !std::ptr::eq(following.next, self.next)).then_some(following)
+    }
+}
+
 /// The stretches of a roll, as far as the links make sense.
 struct Stretches<'h> {
     heap: &'h Heap,
@@ -64,17 +92,8 @@ impl<'h> Iterator for Stretches<'h> {
     fn next(&mut self) -> Option<Stretch<'h>> {
         let here = self.ahead.take()?;
         self.left -= 1;
-        if self.left > 0
-            && let Some(words) = chunk(self.heap, self.of, here.next.load(Ordering::Acquire))
-            // A link to itself is the end.
-            && !std::ptr::eq(&raw const words[NEXT], here.next)
-            && let Some(index) = here.index.checked_add(here.entries.len() as u32)
-        {
-            self.ahead = Some(Stretch {
-                index,
-                entries: &words[CHUNK_HEAD..words.len() - tail::BYTES / 8],
-                next: &words[NEXT],
-            });
+        if self.left > 0 {
+            self.ahead = here.following(self.heap, self.of);
         }
         Some(here)
     }
@@ -242,34 +261,32 @@ impl<const N: usize> Roll<N> {
         chunk(heap, of, self.more.load(Ordering::Acquire)).map(|words| &words[HINT])
     }
 
+    /// The links, each in the stretch before the one it leads to.
+    #[cfg(test)]
+    pub(super) fn links<'h>(&'h self, heap: &'h Heap, of: Place) -> Vec<&'h AtomicU64> {
+        let links = self.stretches(heap, of).map(|stretch| stretch.next);
+        links.collect()
+    }
+
     /// Adds a chunk of free entries at the end.
     pub(super) fn grow(&self, heap: &Heap, of: Place) -> Result<(), Error> {
-        let mut count = 0;
-        let mut chunks = 0;
-        let mut last = &self.more;
-        for stretch in self.stretches(heap, of) {
-            count += stretch.entries.len();
-            chunks += 1;
-            last = stretch.next;
-        }
-        let link = last.load(Ordering::Acquire);
-        if link != 0 || chunks >= MOST_CHUNKS {
+        let broken = || Error::new(Kind::Protocol, "a shared object's list is broken");
+        let stretches = self.stretches(heap, of).enumerate();
+        let (before, end) = stretches.last().ok_or_else(broken)?;
+        if end.next.load(Ordering::Acquire) != 0 || before + 1 >= MOST_CHUNKS {
             // Somebody was faster; or the link leads nowhere, and then nothing can be added.
-            return match chunk(heap, of, link) {
-                Some(words)
-                    if chunks < MOST_CHUNKS && !std::ptr::eq(&raw const words[NEXT], last) =>
-                {
-                    Ok(())
-                }
-                _ => Err(Error::new(
-                    Kind::Protocol,
-                    "a shared object's list is broken",
-                )),
-            };
+            let faster = before + 1 < MOST_CHUNKS && end.following(heap, of).is_some();
+            return if faster { Ok(()) } else { Err(broken()) };
         }
+        let count = end.end().ok_or_else(broken)? as usize;
         object::announce_chunks(heap, of)?;
         let bytes = (count * 16).clamp(SMALLEST, LARGEST);
-        let block = heap.allocator.alloc(bytes, 64)?;
+        let alloc = |bytes| heap.allocator.alloc(bytes, 64);
+        let block = match count * 8 {
+            // As many as there are, so that long rolls have few chunks; in a heap that is nearly full, less will do.
+            more if more > bytes => alloc(more).or_else(|_| alloc(bytes))?,
+            _ => alloc(bytes)?,
+        };
         let made = Tail::of(heap, block.offset, block.size).and_then(|tail| {
             let words = tail.words();
             words
@@ -282,7 +299,8 @@ impl<const N: usize> Roll<N> {
         });
         stored("chunk");
         let linked = made.and_then(|()| {
-            last.compare_exchange(0, block.offset, Ordering::AcqRel, Ordering::Relaxed)
+            end.next
+                .compare_exchange(0, block.offset, Ordering::AcqRel, Ordering::Relaxed)
                 .map_err(|_| Error::new(Kind::Protocol, "linked by another"))
         });
         stored("chunk link");

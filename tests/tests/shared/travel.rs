@@ -143,3 +143,35 @@ fn a_handle_is_of_its_type() {
     let lie = Lie(Value::new(1).unwrap());
     assert_eq!(lie.0.get().unwrap(), 1);
 }
+
+/// Each object is held once by its message, however often and in whatever order the message names it.
+#[mp::test]
+fn a_message_names_few_or_many() {
+    let queue = mp::Queue::unbounded().unwrap();
+    for count in [1, 2, 15, 16, 17, 18, 33, 1000] {
+        let values: Vec<_> = (0..count).map(|n| Value::new(n).unwrap()).collect();
+        let order = (0..count)
+            .chain((0..count).rev())
+            .chain((0..count).map(|n| n * 7 % count));
+        let named: Vec<_> = order.map(|n| (n, values[n].clone())).collect();
+        let direct = sum.run(&named).unwrap();
+        assert_eq!(direct, named.iter().map(|(n, _)| *n).sum());
+        queue.put(named).unwrap();
+        drop(values);
+        let named: Vec<(usize, Value<usize>)> = queue.get().unwrap();
+        assert_eq!(named.len(), 3 * count);
+        for (n, value) in &named {
+            assert_eq!(value.get().unwrap(), *n);
+            value.set(n + 1).unwrap();
+            assert_eq!(named[*n].1.get().unwrap(), n + 1, "the same");
+            value.set(*n).unwrap();
+        }
+    }
+}
+
+#[mp::task]
+fn sum(named: &[(usize, Value<usize>)]) -> Result<usize, Failure> {
+    named
+        .iter()
+        .try_fold(0, |sum, (_, value)| Ok(sum + value.get()?))
+}

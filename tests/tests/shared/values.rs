@@ -33,6 +33,78 @@ pub(crate) const HEAVY: Particle = Particle {
     mass: 1e9,
 };
 
+/// Discriminants below zero and out of order, one of them left to rustc.
+#[derive(Clone, Copy, Debug, PartialEq, mp::Plain)]
+#[repr(i8)]
+enum Signed {
+    Most = 127,
+    Least = -128,
+    Next,
+}
+
+/// What an enum with `align` has to be instead.
+#[derive(Clone, Copy, Debug, PartialEq, mp::Plain)]
+#[repr(C, align(16))]
+struct Aligned {
+    kind: Kind,
+    sign: Signed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, mp::Plain)]
+#[repr(transparent)]
+struct Over<T>(T);
+
+#[derive(Clone, Copy, Debug, PartialEq, mp::Plain)]
+#[repr(C)]
+struct Nested<T, const N: usize> {
+    letter: char,
+    rows: [Over<T>; N],
+    last: bool,
+}
+
+type Nest = Nested<Aligned, 2>;
+
+const NEST: Nest = Nested {
+    letter: '\u{10ffff}',
+    rows: [
+        Over(Aligned {
+            kind: Kind::Heavy,
+            sign: Signed::Least,
+        }),
+        Over(Aligned {
+            kind: Kind::Light,
+            sign: Signed::Next,
+        }),
+    ],
+    last: true,
+};
+
+#[mp::task]
+fn turned(rows: &[Nest], signs: Vec<Signed>, value: &Value<Aligned>) -> Result<Vec<Nest>, Failure> {
+    value.update(|aligned| aligned.sign = signs[0])?;
+    Ok(rows.iter().rev().copied().collect())
+}
+
+#[mp::test]
+fn padding_signs_and_nesting_travel() {
+    assert_eq!((size_of::<Aligned>(), size_of::<Nest>()), (16, 64));
+    let other = Nested {
+        letter: 'x',
+        last: false,
+        ..NEST
+    };
+    let value = Value::new(NEST.rows[0].0).unwrap();
+    for sign in [Signed::Most, Signed::Least, Signed::Next] {
+        let rows = turned.run(&[NEST, other], vec![sign], &value);
+        assert_eq!(rows.unwrap(), [other, NEST]);
+        let expected = Aligned {
+            kind: Kind::Heavy,
+            sign,
+        };
+        assert_eq!(value.get().unwrap(), expected);
+    }
+}
+
 /// Python's `codes_values`, each with the value it is made with and the one that the child sets.
 macro_rules! codes_values {
     ($each:ident) => {

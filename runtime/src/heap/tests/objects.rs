@@ -183,6 +183,54 @@ fn rolls_grow_and_keep_their_entries() {
     assert_empty(heap);
 }
 
+/// So that getting an entry of a long roll takes few steps.
+#[test]
+fn a_long_roll_has_few_chunks() {
+    let heap = heap(64 << 20);
+    let shared = object(heap);
+    let roll = &shared.body::<Test>().roll;
+    let of = shared.place();
+    let last = roll.ensure(heap, of, 1_000_000).unwrap();
+    last.store(1, Ordering::Relaxed);
+    let links = roll.links(heap, of).len();
+    assert!(links < 24, "{links}");
+    let count = roll.entries(heap, of).count();
+    assert!((1_000_001..2_100_000).contains(&count), "{count}");
+    let indices = roll.entries(heap, of).map(|(index, _)| index);
+    assert!(indices.eq(0..count as u32));
+    for (at, entry) in roll.entries(heap, of).step_by(99_991) {
+        assert!(std::ptr::eq(entry, roll.get(heap, of, at).unwrap()));
+    }
+    drop(shared);
+    assert_empty(heap);
+}
+
+/// Links that go round end where the heap is full of entries.
+#[test]
+fn a_long_roll_that_goes_round_ends() {
+    let heap = heap(8 << 20);
+    let shared = object(heap);
+    let roll = &shared.body::<Test>().roll;
+    let of = shared.place();
+    for word in 1..=100_000 {
+        assert_eq!(roll.claim(heap, of, word, 0).unwrap() as u64, word - 1);
+    }
+    let links = roll.links(heap, of);
+    let (first, last) = (links[0], links[links.len() - 1]);
+    for to in [links[links.len() - 3], links[1], first] {
+        last.store(to.load(Ordering::Relaxed), Ordering::Relaxed);
+        let count = roll.entries(heap, of).count();
+        assert!((100_000..=1 << 20).contains(&count), "{count}");
+        assert!(roll.ensure(heap, of, 1 << 21).is_err());
+        for (_, entry) in roll.entries(heap, of) {
+            entry.store(1, Ordering::Relaxed);
+        }
+        assert!(roll.claim(heap, of, 1, 0).is_err());
+    }
+    drop(shared);
+    assert_empty(heap);
+}
+
 /// What was given back last is found first; a hint that says anything at all hides nothing.
 #[test]
 fn a_hint_saves_time_and_a_wrong_one_nothing_else() {
