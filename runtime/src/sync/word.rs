@@ -19,6 +19,10 @@
 //! therefore a sleeper behind another process looks again after [`BACKSTOP`]. (So does the parent, when it reaps.)
 //! Unlocking wakes all, and in the same step, so that neither a killed holder nor a killed waiter takes a wake-up with it.
 //!
+//! A word may be written over by a process that writes wildly. One that names nobody, or the dead, is taken over. One that names this
+//! process looks as if another thread of it had the lock, for ever if need be; but a lock that running code holds for moments
+//! only, as those inside of the objects, is not waited for longer than [`PATIENCE`] then (see [`Word::lock_within`]).
+//!
 //! Orderings: taking is Acquire, giving back is Release; WAITERS is set with Relaxed, because it carries nothing. The kernel's
 //! own changes and the compare in its sleep are sequentially consistent.
 
@@ -34,6 +38,19 @@ const WAITERS: u32 = 1 << 31;
 /// How long one sleeps behind another process before one looks whether it lives, unasked.
 /// (In the unit tests never: they show that all else works without.)
 pub(super) const BACKSTOP: Duration = Duration::from_secs(if cfg!(test) { 3600 } else { 1 });
+
+/// How often a sleep of [`LAP`] behind this very process has to end without any sign before a lock that is held for moments only counts
+/// as written over. Counted in sleeps, not by the clock: what stops this process (a debugger, SIGSTOP, a suspended
+/// machine) ends one sleep at most.
+const PATIENCE: u32 = 10;
+const LAP: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 1000 });
+
+/// How long one waits behind a lock that is held for ever, and one that is held for moments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    ForEver,
+    Moments,
+}
 
 /// The lock word. All-zero is free.
 #[repr(transparent)]
@@ -82,6 +99,12 @@ impl Word {
         Word(AtomicU32::new(owner))
     }
 
+    /// As somebody does who writes where it must not.
+    #[cfg(test)]
+    pub(crate) fn write_over(&self, with: u32) {
+        self.0.store(with, Ordering::SeqCst);
+    }
+
     /// The packed name of who holds it, if anybody does. Out of date at once.
     pub(crate) fn owner(&self) -> Option<u32> {
         let owner = self.0.load(Ordering::Acquire) & !WAITERS;
@@ -103,7 +126,22 @@ impl Word {
             stored("lock: taken");
             return Ok(Acquired { from_dead: None });
         }
-        self.contend(peers, me, Spin::new(), deadline)
+        self.contend(peers, me, Spin::new(), deadline, Held::ForEver)
+    }
+
+    /// As [`lock`](Self::lock), of a lock that is only ever held for moments, by code that runs. Without a deadline it is taken, or it
+    /// cannot be: it names this process, none of whose threads has it, because somebody wrote over it (`TimedOut`).
+    #[inline(always)]
+    pub(crate) fn lock_within(
+        &self,
+        peers: &impl Peers,
+        deadline: Option<Instant>,
+    ) -> Result<Acquired, TimedOut> {
+        let me = peers.me();
+        if self.take_free(me) {
+            return Ok(Acquired { from_dead: None });
+        }
+        self.contend(peers, me, Spin::new(), deadline, Held::Moments)
     }
 
     /// Takes it if it is free, and nothing has to be looked up for that.
@@ -133,7 +171,8 @@ impl Word {
             // What is over is over: this looks once, and takes over what a dead process has held.
             Err(_) => {
                 let now = Some(Instant::now());
-                self.contend(peers, me, Spin::none(), now).ok()
+                self.contend(peers, me, Spin::none(), now, Held::ForEver)
+                    .ok()
             }
         }
     }
@@ -172,9 +211,11 @@ impl Word {
         me: u32,
         mut spin: Spin,
         deadline: Option<Instant>,
+        held: Held,
     ) -> Result<Acquired, TimedOut> {
         // Found out not by its mark, but by a look at the process.
         let mut gone = None;
+        let mut laps = 0;
         loop {
             let seen = self.0.load(Ordering::Relaxed);
             let owner = seen & !WAITERS;
@@ -225,7 +266,13 @@ impl Word {
             let expected = owner | WAITERS;
             if owner == me {
                 // A thread of this process, which does not die alone.
-                wait_any(&[(&self.0, expected)], deadline);
+                let lap =
+                    (held == Held::Moments && deadline.is_none()).then(|| Instant::now() + LAP);
+                let how = wait_any(&[(&self.0, expected)], deadline.or(lap));
+                laps = if how == Wait::TimedOut { laps + 1 } else { 0 };
+                if lap.is_some() && laps >= PATIENCE {
+                    return Err(TimedOut);
+                }
                 continue;
             }
             let backstop = Instant::now() + BACKSTOP;

@@ -20,10 +20,10 @@ use std::time::Instant;
 
 use super::core::Core;
 use super::ends::{Local, MOMENT, wake_after};
-use super::get::{at_end, find, is_at_end, locked, move_on, wait};
+use super::get::{Skips, at_end, find, is_at_end, locked, move_on, wait};
 use crate::channel::message::Named;
 use crate::channel::ring::{Sort, broken};
-use crate::channel::sleep::Sleep;
+use crate::channel::sleep::{Sleep, is_over};
 use crate::error::Result;
 use crate::heap::{Handle, Heap, Life, ROOT, SlotId};
 use crate::sync::wait_gone;
@@ -67,6 +67,7 @@ pub(super) fn get(
     deadline: Option<Option<Instant>>,
 ) -> Result<Option<Item>> {
     let core: &Core = queue.body();
+    let mut skips = Skips::none();
     loop {
         let Some((lock, count)) = locked(queue, deadline)? else {
             return Ok(None);
@@ -85,7 +86,7 @@ pub(super) fn get(
                 if looks {
                     local.deaths.store(deaths, Ordering::Relaxed);
                 }
-                take(queue, core, local, count)
+                take(queue, core, local, count, &mut skips)
             }
         };
         drop(lock);
@@ -94,10 +95,13 @@ pub(super) fn get(
             return Ok(Some(item));
         }
         if core.len() > 0 {
+            if deadline.is_some_and(is_over) {
+                return Ok(None);
+            }
             continue;
         }
         match deadline {
-            None if is_at_end(queue, None) => return Err(at_end()),
+            None if is_at_end(queue, None)? => return Err(at_end()),
             None => return Ok(None),
             Some(deadline) => {
                 if !wait(queue, &local.pace, deadline, || {
@@ -110,7 +114,13 @@ pub(super) fn get(
     }
 }
 
-fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option<Item>> {
+fn take(
+    queue: &Handle,
+    core: &Core,
+    local: &Local,
+    count: u32,
+    skips: &mut Skips,
+) -> Result<Option<Item>> {
     let (heap, place) = (queue.heap(), queue.place());
     let Some(next) = find(queue, core, local, count)? else {
         return Ok(None);
@@ -121,7 +131,7 @@ fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option
     let named = Named::of(next.record.words()?);
     if named.number != next.spot.number || !named.is_there(heap, place.id) {
         move_on(queue, core, count, &next, named.bytes);
-        return Ok(None);
+        return skips.add().map(|()| None);
     }
     let entry = entry_of(&named);
     let [pending, ..] = &core.get.own;
