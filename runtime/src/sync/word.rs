@@ -15,8 +15,11 @@
 //!
 //! Every operation is one store. A holder that is killed leaves its name; it is found by who sleeps on the
 //! holder's liveness word as well. The kernel wakes *one* sleeper of that word, so this one first wakes all the others, and
-//! only then sees to it that the dead process is gone. Should it be killed before it has come to that, nobody else has been told:
-//! therefore a sleeper behind another process looks again after [`BACKSTOP`]. (So does the parent, when it reaps.)
+//! only then sees to it that the dead process is gone. That one must not be dying itself. So nobody sleeps on the life of one with
+//! whom it dies, its parent or a parent of that; and who sleeps behind a process of another family sleeps on the lives of that
+//! one's parents as well, for who kills a parent kills the holder and others who may be waiting for it, but no sleeper on the
+//! parent's word. Should the one that is woken be killed all the same before it has come to wake the others, nobody else has been told:
+//! therefore a sleeper behind another process looks again after [`BACKSTOP`]. (The parent tells all, too, when it reaps.)
 //! Unlocking wakes all, and in the same step, so that neither a killed holder nor a killed waiter takes a wake-up with it.
 //!
 //! A word may be written over by a process that writes wildly. One that names nobody, or the dead, is taken over. One that names this
@@ -62,6 +65,10 @@ pub(crate) trait Peers {
     fn me(&self) -> u32;
     /// What is known of that one, by a look at its liveness word.
     fn life(&self, owner: u32) -> Life<'_>;
+    /// On whose lives to sleep behind that one.
+    fn family(&self, owner: u32) -> Family<'_>;
+    /// Waits for the end of a process whose parent is dead, or the deadline; whether it is gone.
+    fn wait_orphan(&self, owner: u32, deadline: Instant) -> bool;
     /// Wakes all who sleep on its liveness word.
     fn tell(&self, owner: u32);
     /// Waits until a process that is marked dead is wholly gone; `false` when the deadline passed.
@@ -79,6 +86,22 @@ pub(crate) enum Life<'a> {
     /// It can write no more.
     Gone,
 }
+
+/// The most lives that one sleeps on behind one process besides its own.
+pub(crate) const FAMILY: usize = 7;
+
+/// On whose lives to sleep behind a process.
+pub(crate) enum Family<'a> {
+    /// On none: it is a parent of this process, or of its parents, and this process dies with it.
+    Own,
+    /// Its own, and those of its parents with whom this process does not die: the words, and what they hold.
+    Other([Option<(&'a AtomicU32, u32)>; FAMILY]),
+    /// This parent is dead, and the kernel may have told nobody else: the process dies in a moment.
+    Orphan(u32),
+}
+
+/// How long one waits for an orphan to die, and for nothing else.
+pub(crate) const ORPHAN: Duration = Duration::from_millis(200);
 
 /// The lock has been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +239,7 @@ impl Word {
         // Found out not by its mark, but by a look at the process.
         let mut gone = None;
         let mut laps = 0;
+        let mut orphan = None;
         loop {
             let seen = self.0.load(Ordering::Relaxed);
             let owner = seen & !WAITERS;
@@ -275,9 +299,33 @@ impl Word {
                 }
                 continue;
             }
+            let mut words = [(&self.0, expected); 2 + FAMILY];
+            words[1] = (word, value);
+            let mut count = 2;
+            match peers.family(owner) {
+                Family::Own => count = 1,
+                Family::Other(lives) => {
+                    for life in lives.into_iter().flatten() {
+                        words[count] = life;
+                        count += 1;
+                    }
+                }
+                Family::Orphan(dead) if orphan != Some(owner) => {
+                    peers.tell(dead);
+                    // Once: one that lives on after all is waited for as any other.
+                    orphan = Some(owner);
+                    let until = Instant::now() + ORPHAN;
+                    let until = deadline.map_or(until, |deadline| deadline.min(until));
+                    if peers.wait_orphan(owner, until) {
+                        gone = Some(owner);
+                    }
+                    continue;
+                }
+                Family::Orphan(_) => {}
+            }
             let backstop = Instant::now() + BACKSTOP;
             let until = deadline.map_or(backstop, |deadline| deadline.min(backstop));
-            let how = wait_any(&[(&self.0, expected), (word, value)], Some(until));
+            let how = wait_any(&words[..count], Some(until));
             if how == Wait::TimedOut && until == backstop && peers.is_gone_unmarked(owner) {
                 gone = Some(owner);
             }
