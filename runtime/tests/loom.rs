@@ -119,7 +119,7 @@ use loom::sync::Arc;
 use loom::thread;
 use seam::{AtomicU32, Ordering};
 use std::time::Instant;
-use word::{Life, Peers, Word};
+use word::{FAMILY, Family, Life, Peers, Word};
 
 const DEAD: u32 = 9;
 const ALIVE: u32 = 1;
@@ -141,6 +141,14 @@ impl Peers for Process<'_> {
             MARKED if owner == DEAD => Life::Dying,
             value => Life::Alive(self.mark, value),
         }
+    }
+
+    fn family(&self, _: u32) -> Family<'_> {
+        Family::Other([None; FAMILY])
+    }
+
+    fn wait_orphan(&self, _: u32, _: Instant) -> bool {
+        false
     }
 
     fn tell(&self, _: u32) {

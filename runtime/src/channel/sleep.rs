@@ -3,7 +3,9 @@
 //!
 //! Relies on `heap` (who holds an object, who lives), `sync` (when the dead are gone) and `sys::futex`. Nobody is waited for
 //! who is dead: the kernel flags a process's liveness word, and this is one of the words. The kernel wakes one sleeper of it,
-//! so whoever sees the flag wakes all the others before anything else.
+//! so whoever sees the flag wakes all the others before anything else. The one that is woken must not be dying itself: so nobody sleeps
+//! on the life of one with whom it dies, and who sleeps on the life of another sleeps on those of its parents as well (see
+//! `sync::word`).
 //!
 //! More words than the kernel takes in one call are slept on by further threads, for as long as the sleep lasts. A process
 //! that the kernel does not watch over yet, because it has only just been started, is looked at now and then.
@@ -13,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::heap::{Heap, Life, Party, Place, ROOT, SlotId};
-use crate::sync::{is_gone_unmarked, wait_gone};
+use crate::sync::{ORPHAN, is_gone_unmarked, wait_gone, wait_orphan};
 use crate::sys::{fence, futex, signal};
 
 /// How often is looked at a process that the kernel does not watch over yet.
@@ -86,13 +88,9 @@ impl Sleep {
         }
         match heap.processes().life(process) {
             Life::Alive(_, 0) if is_gone_unmarked(heap, process) => false,
-            Life::Alive(word, seen) => {
+            Life::Alive(_, seen) => {
                 self.unwatched |= seen == 0;
-                let word = NonNull::from(word);
-                if !self.words.iter().any(|(other, _)| *other == word) {
-                    self.words.push((word, seen));
-                }
-                true
+                self.on_family(heap, process, deadline)
             }
             Life::Dying(word) => {
                 futex::wake_all(word);
@@ -100,6 +98,37 @@ impl Sleep {
             }
             Life::Gone => false,
         }
+    }
+
+    /// The life of a process that lives, and those of its parents, as far as this process does not die with them; the same
+    /// answer.
+    fn on_family(&mut self, heap: &Heap, process: SlotId, deadline: Option<Instant>) -> bool {
+        let table = heap.processes();
+        for one in table.lineage(heap.me(), process) {
+            match table.life(one) {
+                Life::Alive(word, seen) => {
+                    let word = NonNull::from(word);
+                    if !self.words.iter().any(|(other, _)| *other == word) {
+                        self.words.push((word, seen));
+                    }
+                }
+                // It has been marked since.
+                _ if one == process => return self.on_life(heap, process, deadline),
+                life => {
+                    if let Life::Dying(word) = life {
+                        futex::wake_all(word);
+                    }
+                    let until = Instant::now() + ORPHAN;
+                    let until = deadline.map_or(until, |deadline| deadline.min(until));
+                    if wait_orphan(heap, process, until) {
+                        return false;
+                    }
+                    self.unwatched = true;
+                    return true;
+                }
+            }
+        }
+        true
     }
 
     /// The lives of all who hold an object: processes, and the owners of messages that carry it.

@@ -35,7 +35,7 @@ pub(crate) use handle::{
 };
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, HEAD, Kind as ObjectKind, Party, Place};
-pub(crate) use process_table::{Life, MAILBOX_BYTES, ProcessTable};
+pub(crate) use process_table::{LINEAGE, Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;
 pub(crate) use segment::SESSION_WORDS;

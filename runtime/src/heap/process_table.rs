@@ -18,8 +18,8 @@
 //! liveness word of the predecessor is cleared with Release after that, so whoever has read a cleared one and then reads
 //! the ticket sees the new generation.
 
-use super::SlotId;
 use super::segment::{SLOT_BYTES, SLOTS, Segment};
+use super::{ROOT, SlotId};
 use crate::error::{Error, Kind};
 use crate::sys::futex;
 use crate::sys::robust::{self, GONE, Liveness, OWNER_DIED};
@@ -31,6 +31,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) const MAILBOX_BYTES: usize = 3072;
 
 const SPARE_WORDS: usize = 16;
+
+/// How far up ancestors are followed.
+pub(crate) const LINEAGE: usize = 8;
 
 /// The word of the session that holds how many slots, counted from the first, were ever taken.
 const MOST_WORD: usize = super::SESSION_WORDS - 1;
@@ -211,6 +214,29 @@ impl ProcessTable {
             self.slot(*id)
                 .is_ok_and(|slot| slot.parent() == Some(parent))
         })
+    }
+
+    /// Whose death is to be watched for by `me`, who waits for something of `of`: `of` itself, its parent, and so on, up to one that `me`
+    /// dies with as well; so none at all for an ancestor of `me`. (No more than [`LINEAGE`]: of those further up nothing is said.)
+    pub(crate) fn lineage(&self, me: SlotId, of: SlotId) -> impl Iterator<Item = SlotId> + use<> {
+        let parent = |id: SlotId| self.slot(id).ok()?.parent();
+        let up = |from: SlotId| {
+            let mut all = [ROOT; LINEAGE];
+            let mut next = Some(from);
+            for one in &mut all {
+                // Whoever writes wildly may have made a circle of it: it is a short one.
+                let Some(id) = next.filter(|id| *id != ROOT) else {
+                    break;
+                };
+                *one = id;
+                next = parent(id);
+            }
+            all
+        };
+        let mine = up(me);
+        up(of)
+            .into_iter()
+            .take_while(move |id| *id != ROOT && !mine.contains(id))
     }
 
     /// Has the kernel watch over this process, whose slot this is. To be called by its main thread; `false` where it

@@ -173,7 +173,7 @@ impl Barrier {
     /// In a copy of the process made by the program's own `fork`.
     pub fn abort(&self) -> Result<()> {
         let inside = Inside::of(self)?;
-        inside.enter(None);
+        inside.enter(None)?;
         inside.break_by(0);
         inside.leave();
         Ok(())
@@ -187,7 +187,7 @@ impl Barrier {
     /// In a copy of the process made by the program's own `fork`.
     pub fn reset(&self) -> Result<()> {
         let inside = Inside::of(self)?;
-        inside.enter(None);
+        inside.enter(None)?;
         let state = inside.state;
         state.culprit.store(0, Ordering::Relaxed);
         let here = inside.round(state.phase.load(Ordering::Relaxed));

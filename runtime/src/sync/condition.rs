@@ -198,7 +198,7 @@ impl Condition {
     /// As [`notify_one`](Self::notify_one).
     pub fn notify(&self, n: usize) -> Result<()> {
         let inside = Inside::of(&self.waiters)?;
-        inside.enter();
+        inside.enter()?;
         inside.call(n);
         inside.leave();
         Ok(())
@@ -276,9 +276,9 @@ impl<'a> Inside<'a> {
         })
     }
 
-    fn enter(&self) {
+    fn enter(&self) -> Result<()> {
         // Without a deadline it is taken; a dead process has left nothing half-way.
-        let _ = self.state.latch.lock(self.heap, None);
+        self.state.latch.enter(self.heap, None).map(drop)
     }
 
     fn leave(&self) {
@@ -293,7 +293,7 @@ impl<'a> Inside<'a> {
     fn come(&self, deadline: Option<Instant>) -> Result<Option<(u32, u32)>> {
         // Also with a deadline that has passed: who merely looks is to find a free latch.
         let patience = deadline.map(|deadline| deadline.max(Instant::now() + MOMENT));
-        if self.state.latch.lock(self.heap, patience).is_err() {
+        if self.state.latch.enter(self.heap, patience)?.is_none() {
             return Ok(None);
         }
         self.pass_on(|process| process == WITHDRAWN);
@@ -353,7 +353,8 @@ impl<'a> Inside<'a> {
                     return self.give_up(entry, ticket);
                 }
                 Slept::Dead(dead) => {
-                    if self.state.latch.lock(self.heap, deadline).is_err() {
+                    // An error: it will not be had any more, and the next call says so.
+                    if !matches!(self.state.latch.enter(self.heap, deadline), Ok(Some(_))) {
                         return self.give_up(entry, ticket);
                     }
                     self.pass_on(|process| process == dead);
@@ -366,7 +367,7 @@ impl<'a> Inside<'a> {
     /// The time of this waiter is up; whether it was called all the same.
     fn give_up(&self, entry: u32, ticket: u32) -> bool {
         let patience = Some(Instant::now() + MOMENT);
-        if self.state.latch.lock(self.heap, patience).is_ok() {
+        if matches!(self.state.latch.enter(self.heap, patience), Ok(Some(_))) {
             let called = self.is_called(ticket);
             if !called {
                 self.go(entry, ticket);

@@ -189,7 +189,7 @@ impl Event {
     fn change(&self, change: impl FnOnce(&State)) -> Result<()> {
         let (state, heap) = self.parts()?;
         // Without a deadline it is taken; what a dead process left half-way is nothing.
-        let _ = state.latch.lock(heap, None);
+        let _entered = state.latch.enter(heap, None)?;
         change(state);
         state.latch.unlock(heap);
         Ok(())

@@ -52,6 +52,27 @@ pub(crate) fn is_gone_unmarked(heap: &Heap, id: SlotId) -> bool {
     }
 }
 
+/// Waits for the end of a process that is not marked dead, but whose parent is: it is killed in a moment. Whether it is gone; `false` when
+/// the deadline passed, and as soon as it is marked.
+pub(crate) fn wait_orphan(heap: &Heap, id: SlotId, deadline: Instant) -> bool {
+    let Some(pid) = pid(heap, id) else {
+        return matches!(heap.processes().life(id), Life::Gone);
+    };
+    match child::open(pid) {
+        Ok(None) => true,
+        // It was not marked when this was looked up, so the number was its own still.
+        Ok(Some(pidfd)) if matches!(heap.processes().life(id), Life::Alive(..)) => {
+            child::poll_readable(&pidfd, Some(deadline)).unwrap_or(false)
+        }
+        Ok(Some(_)) => false,
+        // No descriptor to be had just now.
+        Err(_) => {
+            std::thread::sleep(PAUSE);
+            false
+        }
+    }
+}
+
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The pid to look at; `None` where there is nothing to be looked at any more.

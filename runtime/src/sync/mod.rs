@@ -37,10 +37,10 @@ pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 #[allow(unused_imports)] // what stands on locks is about to
 pub(crate) use error::{outcome, poisoned, without_deadline};
 #[allow(unused_imports)] // likewise
-pub(crate) use gone::{is_gone_unmarked, wait_gone};
+pub(crate) use gone::{is_gone_unmarked, wait_gone, wait_orphan};
 #[allow(unused_imports)] // likewise
 pub(crate) use latch::{Dead, Latch, MOMENT};
 #[allow(unused_imports)] // likewise
 pub(crate) use watch::{Slept, is_dead, pid_of, sleep};
 #[allow(unused_imports)] // likewise
-pub(crate) use word::{Acquired, TimedOut, Word};
+pub(crate) use word::{Acquired, ORPHAN, TimedOut, Word};

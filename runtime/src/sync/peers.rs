@@ -1,10 +1,12 @@
 //! The heap's table of processes, as the lock word asks it.
 
 use super::gone;
-use super::word::{Life, Peers};
-use crate::heap::{self, Heap, SlotId};
+use super::word::{FAMILY, Family, Life, Peers};
+use crate::heap::{self, Heap, LINEAGE, SlotId};
 use crate::sys::futex;
 use std::time::Instant;
+
+const _: () = assert!(1 + FAMILY == LINEAGE);
 
 impl Peers for Heap {
     #[inline]
@@ -22,6 +24,29 @@ impl Peers for Heap {
             heap::Life::Dying(_) => Life::Dying,
             heap::Life::Gone => Life::Gone,
         }
+    }
+
+    fn family(&self, owner: u32) -> Family<'_> {
+        let mut lives = [None; FAMILY];
+        let Some(id) = SlotId::unpack(owner) else {
+            return Family::Other(lives);
+        };
+        let table = self.processes();
+        let mut lineage = table.lineage(self.me(), id);
+        if lineage.next().is_none() {
+            return Family::Own;
+        }
+        for (at, parent) in lives.iter_mut().zip(lineage) {
+            match table.life(parent) {
+                heap::Life::Alive(word, value) => *at = Some((word, value)),
+                _ => return Family::Orphan(parent.pack()),
+            }
+        }
+        Family::Other(lives)
+    }
+
+    fn wait_orphan(&self, owner: u32, deadline: Instant) -> bool {
+        SlotId::unpack(owner).is_some_and(|id| gone::wait_orphan(self, id, deadline))
     }
 
     fn tell(&self, owner: u32) {

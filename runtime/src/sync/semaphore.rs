@@ -201,7 +201,7 @@ fn make(kind: ObjectKind, permits: u32, bound: u32) -> Result<Handle> {
 
 fn value(of: &Handle) -> u32 {
     if let Ok(inside) = Inside::of(of)
-        && inside.enter(Some(Instant::now() + MOMENT))
+        && matches!(inside.enter(Some(Instant::now() + MOMENT)), Ok(true))
     {
         inside.look_after_the_dead();
         inside.leave();
@@ -211,7 +211,7 @@ fn value(of: &Handle) -> u32 {
 
 fn try_acquire(of: &Handle) -> Result<Option<Permit<'_>>> {
     let inside = Inside::of(of)?;
-    if !inside.enter(Some(Instant::now() + MOMENT)) {
+    if !inside.enter(Some(Instant::now() + MOMENT))? {
         return Ok(None);
     }
     let mut taken = inside.take()?;
@@ -227,7 +227,7 @@ fn try_acquire(of: &Handle) -> Result<Option<Permit<'_>>> {
 fn acquire(of: &Handle, deadline: Option<Instant>) -> Result<Option<Permit<'_>>> {
     let inside = Inside::of(of)?;
     loop {
-        if !inside.enter(deadline) {
+        if !inside.enter(deadline)? {
             return Ok(None);
         }
         if let Some(entry) = inside.take()? {
@@ -250,7 +250,7 @@ fn acquire(of: &Handle, deadline: Option<Instant>) -> Result<Option<Permit<'_>>>
             Slept::TimedOut => return Ok(None),
             Slept::Dead(dead) => match watch::see_off(inside.heap, dead, deadline) {
                 Gone::NotYet => {}
-                Gone::Yes if inside.enter(deadline) => {
+                Gone::Yes if inside.enter(deadline)? => {
                     inside.take_back(|name| name == dead);
                     inside.leave();
                 }
@@ -267,7 +267,7 @@ pub(crate) type PermitWords<'a> = ([(&'a AtomicU32, u32); 2], Vec<u32>);
 /// Prepares to sleep until a permit is free; `None` if one is, or it cannot be told in a moment.
 fn permit_words(of: &Handle) -> Option<PermitWords<'_>> {
     let inside = Inside::of(of).ok()?;
-    if !inside.enter(Some(Instant::now() + MOMENT)) {
+    if !matches!(inside.enter(Some(Instant::now() + MOMENT)), Ok(true)) {
         return None;
     }
     inside.look_after_the_dead();
@@ -291,7 +291,7 @@ fn permit_words(of: &Handle) -> Option<PermitWords<'_>> {
 fn release(of: &Handle) -> Result<()> {
     let inside = Inside::of(of)?;
     let state = inside.state;
-    inside.enter(None);
+    inside.enter(None)?;
     let total = state.total.load(Ordering::Relaxed);
     let bound = state.bound.load(Ordering::Relaxed).min(MOST);
     if total >= bound {
@@ -339,12 +339,12 @@ impl<'a> Inside<'a> {
     }
 
     /// Takes the latch; `false` when the deadline passed.
-    fn enter(&self, deadline: Option<Instant>) -> bool {
-        let taken = self.state.latch.lock(self.heap, deadline);
-        if let Ok(Some(_)) = taken {
+    fn enter(&self, deadline: Option<Instant>) -> Result<bool> {
+        let entered = self.state.latch.enter(self.heap, deadline)?;
+        if entered.is_some_and(|entered| entered.dead.is_some()) {
             self.count();
         }
-        taken.is_ok()
+        Ok(entered.is_some())
     }
 
     fn leave(&self) {
@@ -434,8 +434,10 @@ impl Permit<'_> {
     /// Does not give the permit back when this is dropped or the process dies: the semaphore has one permit less, until somebody
     /// [releases](Semaphore::release) it.
     pub fn forget(self) {
-        if let Ok(inside) = Inside::of(self.of) {
-            inside.enter(None);
+        // Where the memory is spoilt, the next call says so.
+        if let Ok(inside) = Inside::of(self.of)
+            && inside.enter(None).is_ok()
+        {
             inside.state.total.fetch_sub(1, Ordering::Relaxed);
             stored("semaphore: forgotten");
             self.clear(&inside);
@@ -463,8 +465,10 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if let Ok(inside) = Inside::of(self.of) {
-            inside.enter(None);
+        // As in `forget`.
+        if let Ok(inside) = Inside::of(self.of)
+            && inside.enter(None).is_ok()
+        {
             if self.clear(&inside) {
                 inside.put();
             }

@@ -2,18 +2,18 @@
 //!
 //! Relies on `sys::futex` and on `peers`. Whoever wakes the sleepers of an object does it in the same step as its change, or
 //! is in here: so a process that is killed in between is noticed by its liveness word. The kernel wakes *one* sleeper of that
-//! word; so whoever finds a process dead tells the others, and a sleep that watches others ends after [`BACKSTOP`] in
-//! any case (see `word`).
+//! word; so whoever finds a process dead tells the others, and a sleep that watches others watches their parents as well, but none
+//! with whom this process dies, and ends after [`BACKSTOP`] in any case (see `word`, which says why).
 
 use super::gone;
-use super::word::{BACKSTOP, Life, Peers};
+use super::word::{BACKSTOP, FAMILY, Family, Life, ORPHAN, Peers};
 use crate::heap::{Heap, SlotId};
 use crate::sys::futex::{self, Wait};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 /// How many lives one sleep watches; beyond, they are looked at every [`BACKSTOP`].
-const LIVES: usize = futex::WORDS - 4;
+const LIVES: usize = futex::WORDS - 4 - FAMILY;
 
 /// How a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,28 @@ pub(crate) fn sleep(
     let mut all = words.to_vec();
     for &process in &known {
         match heap.life(process) {
-            Life::Alive(word, value) if all.len() < words.len() + LIVES => all.push((word, value)),
-            Life::Alive(..) => {}
+            Life::Alive(..) if all.len() >= words.len() + LIVES => {}
+            Life::Alive(word, value) => match heap.family(process) {
+                Family::Own => {}
+                Family::Other(lives) => {
+                    all.push((word, value));
+                    for life in lives.into_iter().flatten() {
+                        if !all.iter().any(|(word, _)| std::ptr::eq(*word, life.0)) {
+                            all.push(life);
+                        }
+                    }
+                }
+                Family::Orphan(dead) => {
+                    heap.tell(dead);
+                    let until = Instant::now() + ORPHAN;
+                    let until = deadline.map_or(until, |deadline| deadline.min(until));
+                    if heap.wait_orphan(process, until) {
+                        heap.tell(process);
+                        return Slept::Dead(process);
+                    }
+                    all.push((word, value));
+                }
+            },
             Life::Dying | Life::Gone => {
                 heap.tell(process);
                 return Slept::Dead(process);

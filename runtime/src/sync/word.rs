@@ -15,9 +15,16 @@
 //!
 //! Every operation is one store. A holder that is killed leaves its name; it is found by who sleeps on the
 //! holder's liveness word as well. The kernel wakes *one* sleeper of that word, so this one first wakes all the others, and
-//! only then sees to it that the dead process is gone. Should it be killed before it has come to that, nobody else has been told:
-//! therefore a sleeper behind another process looks again after [`BACKSTOP`]. (So does the parent, when it reaps.)
+//! only then sees to it that the dead process is gone. That one must not be dying itself. So nobody sleeps on the life of one with
+//! whom it dies, its parent or a parent of that; and who sleeps behind a process of another family sleeps on the lives of that
+//! one's parents as well, for who kills a parent kills the holder and others who may be waiting for it, but no sleeper on the
+//! parent's word. Should the one that is woken be killed all the same before it has come to wake the others, nobody else has been told:
+//! therefore a sleeper behind another process looks again after [`BACKSTOP`]. (The parent tells all, too, when it reaps.)
 //! Unlocking wakes all, and in the same step, so that neither a killed holder nor a killed waiter takes a wake-up with it.
+//!
+//! A word may be written over by a process that writes wildly. One that names nobody, or the dead, is taken over. One that names this
+//! process looks as if another thread of it had the lock, for ever if need be; but a lock that running code holds for moments
+//! only, as those inside of the objects, is not waited for longer than [`PATIENCE`] then (see [`Word::lock_within`]).
 //!
 //! Orderings: taking is Acquire, giving back is Release; WAITERS is set with Relaxed, because it carries nothing. The kernel's
 //! own changes and the compare in its sleep are sequentially consistent.
@@ -35,6 +42,19 @@ const WAITERS: u32 = 1 << 31;
 /// (In the unit tests never: they show that all else works without.)
 pub(super) const BACKSTOP: Duration = Duration::from_secs(if cfg!(test) { 3600 } else { 1 });
 
+/// How often a sleep of [`LAP`] behind this very process has to end without any sign before a lock that is held for moments only counts
+/// as written over. Counted in sleeps, not by the clock: what stops this process (a debugger, SIGSTOP, a suspended
+/// machine) ends one sleep at most.
+const PATIENCE: u32 = 10;
+const LAP: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 1000 });
+
+/// How long one waits behind a lock that is held for ever, and one that is held for moments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    ForEver,
+    Moments,
+}
+
 /// The lock word. All-zero is free.
 #[repr(transparent)]
 pub(crate) struct Word(AtomicU32);
@@ -45,6 +65,10 @@ pub(crate) trait Peers {
     fn me(&self) -> u32;
     /// What is known of that one, by a look at its liveness word.
     fn life(&self, owner: u32) -> Life<'_>;
+    /// On whose lives to sleep behind that one.
+    fn family(&self, owner: u32) -> Family<'_>;
+    /// Waits for the end of a process whose parent is dead, or the deadline; whether it is gone.
+    fn wait_orphan(&self, owner: u32, deadline: Instant) -> bool;
     /// Wakes all who sleep on its liveness word.
     fn tell(&self, owner: u32);
     /// Waits until a process that is marked dead is wholly gone; `false` when the deadline passed.
@@ -63,6 +87,22 @@ pub(crate) enum Life<'a> {
     Gone,
 }
 
+/// The most lives that one sleeps on behind one process besides its own.
+pub(crate) const FAMILY: usize = 7;
+
+/// On whose lives to sleep behind a process.
+pub(crate) enum Family<'a> {
+    /// On none: it is a parent of this process, or of its parents, and this process dies with it.
+    Own,
+    /// Its own, and those of its parents with whom this process does not die: the words, and what they hold.
+    Other([Option<(&'a AtomicU32, u32)>; FAMILY]),
+    /// This parent is dead, and the kernel may have told nobody else: the process dies in a moment.
+    Orphan(u32),
+}
+
+/// How long one waits for an orphan to die, and for nothing else.
+pub(crate) const ORPHAN: Duration = Duration::from_millis(200);
+
 /// The lock has been taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "what it guards may have been left half-way"]
@@ -80,6 +120,12 @@ impl Word {
     #[cfg(test)]
     pub(crate) fn held_by(owner: u32) -> Self {
         Word(AtomicU32::new(owner))
+    }
+
+    /// As somebody does who writes where it must not.
+    #[cfg(test)]
+    pub(crate) fn write_over(&self, with: u32) {
+        self.0.store(with, Ordering::SeqCst);
     }
 
     /// The packed name of who holds it, if anybody does. Out of date at once.
@@ -103,7 +149,22 @@ impl Word {
             stored("lock: taken");
             return Ok(Acquired { from_dead: None });
         }
-        self.contend(peers, me, Spin::new(), deadline)
+        self.contend(peers, me, Spin::new(), deadline, Held::ForEver)
+    }
+
+    /// As [`lock`](Self::lock), of a lock that is only ever held for moments, by code that runs. Without a deadline it is taken, or it
+    /// cannot be: it names this process, none of whose threads has it, because somebody wrote over it (`TimedOut`).
+    #[inline(always)]
+    pub(crate) fn lock_within(
+        &self,
+        peers: &impl Peers,
+        deadline: Option<Instant>,
+    ) -> Result<Acquired, TimedOut> {
+        let me = peers.me();
+        if self.take_free(me) {
+            return Ok(Acquired { from_dead: None });
+        }
+        self.contend(peers, me, Spin::new(), deadline, Held::Moments)
     }
 
     /// Takes it if it is free, and nothing has to be looked up for that.
@@ -133,7 +194,8 @@ impl Word {
             // What is over is over: this looks once, and takes over what a dead process has held.
             Err(_) => {
                 let now = Some(Instant::now());
-                self.contend(peers, me, Spin::none(), now).ok()
+                self.contend(peers, me, Spin::none(), now, Held::ForEver)
+                    .ok()
             }
         }
     }
@@ -172,9 +234,12 @@ impl Word {
         me: u32,
         mut spin: Spin,
         deadline: Option<Instant>,
+        held: Held,
     ) -> Result<Acquired, TimedOut> {
         // Found out not by its mark, but by a look at the process.
         let mut gone = None;
+        let mut laps = 0;
+        let mut orphan = None;
         loop {
             let seen = self.0.load(Ordering::Relaxed);
             let owner = seen & !WAITERS;
@@ -225,12 +290,42 @@ impl Word {
             let expected = owner | WAITERS;
             if owner == me {
                 // A thread of this process, which does not die alone.
-                wait_any(&[(&self.0, expected)], deadline);
+                let lap =
+                    (held == Held::Moments && deadline.is_none()).then(|| Instant::now() + LAP);
+                let how = wait_any(&[(&self.0, expected)], deadline.or(lap));
+                laps = if how == Wait::TimedOut { laps + 1 } else { 0 };
+                if lap.is_some() && laps >= PATIENCE {
+                    return Err(TimedOut);
+                }
                 continue;
+            }
+            let mut words = [(&self.0, expected); 2 + FAMILY];
+            words[1] = (word, value);
+            let mut count = 2;
+            match peers.family(owner) {
+                Family::Own => count = 1,
+                Family::Other(lives) => {
+                    for life in lives.into_iter().flatten() {
+                        words[count] = life;
+                        count += 1;
+                    }
+                }
+                Family::Orphan(dead) if orphan != Some(owner) => {
+                    peers.tell(dead);
+                    // Once: one that lives on after all is waited for as any other.
+                    orphan = Some(owner);
+                    let until = Instant::now() + ORPHAN;
+                    let until = deadline.map_or(until, |deadline| deadline.min(until));
+                    if peers.wait_orphan(owner, until) {
+                        gone = Some(owner);
+                    }
+                    continue;
+                }
+                Family::Orphan(_) => {}
             }
             let backstop = Instant::now() + BACKSTOP;
             let until = deadline.map_or(backstop, |deadline| deadline.min(backstop));
-            let how = wait_any(&[(&self.0, expected), (word, value)], Some(until));
+            let how = wait_any(&words[..count], Some(until));
             if how == Wait::TimedOut && until == backstop && peers.is_gone_unmarked(owner) {
                 gone = Some(owner);
             }

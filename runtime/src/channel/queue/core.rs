@@ -15,6 +15,7 @@
 //! | `waits` of an end | who is about to sleep for its other end: the count at which it sleeps |
 //! | `growing` | who holds `put.lock`: a ring that is made and not linked by a commit yet is freed by the next putter |
 //! | `closed` | 1, once |
+//! | `most`, `most_bytes`, `joinable`, `on_death`, `sum` | who makes it, once; `sum` is made of the others |
 //!
 //! **One store.** A count is 32 bits, so that it can be slept on, and changed and woken in one system call. Where its end
 //! stands in the ring (which ring, where in it, the number of the item in 64 bits, bytes in blocks) is in the spot of the
@@ -26,11 +27,16 @@
 //! looks at `waits` before (then it moves and wakes in one step) and after. A process killed between its store and its wake-up
 //! either had the lock when the sleeper looked, or had seen the sleeper.
 //!
+//! **Who writes where it must not.** Whatever stands here is believed only as far as it does no harm: places and lengths are looked at before
+//! they are used. Who would wait, or go on, without end on the word of what stands here looks first whether the words contradict
+//! each other ([`Core::check`]; `get::Skips`; the lock of an end, see `sync::word`), and then gives an error.
+//!
 //! **Who died.** A putter that is killed before the commit leaves a record that nobody counts; a block it may have given to
 //! the session is found by the stamp at the place where the record would be, and freed by the next putter. A getter that is
 //! killed before the commit leaves `pending` at the item that comes next; if the item is still there it was not taken. If
 //! its block is gone it was, and the item is lost with that getter (see `takers`).
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::held;
@@ -60,8 +66,6 @@ pub(super) fn next_class(ring: u64) -> u64 {
     ((ring & CLASS) + 1).min(LARGEST_CLASS)
 }
 
-/// No more rings are walked through.
-const MOST_LINKS: u32 = 1 << 24;
 /// The units of a record that names the next ring.
 pub(super) const LINK: u32 = 2;
 
@@ -165,6 +169,8 @@ pub(super) struct Core {
     pub(super) joinable: AtomicU32,
     /// What becomes of what a dead getter holds.
     pub(super) on_death: AtomicU32,
+    /// Of the four before: whether they are as they were written.
+    sum: AtomicU64,
     /// The ring that was linked last, or is about to be; by who holds `put.lock`.
     pub(super) growing: AtomicU64,
     pub(super) closed: Line<AtomicU32>,
@@ -200,6 +206,7 @@ impl Core {
             core.joinable
                 .store(u32::from(plan.joinable), Ordering::Relaxed);
             core.on_death.store(plan.on_death, Ordering::Relaxed);
+            core.sum.store(core.plan().1, Ordering::Relaxed);
             // Nobody sleeps at the count 0.
             core.put.waits.0.store(u32::MAX, Ordering::Relaxed);
             core.get.waits.0.store(u32::MAX, Ordering::Relaxed);
@@ -232,6 +239,48 @@ impl Core {
         // SAFETY: the memory is this object's, for as long as it is held; aligned, never unmapped, and reached as a ring only
         // (through atomics and raw copies: the reference it comes from is to atomics).
         Ok(unsafe { Ring::over(base, (bytes / UNIT) as u32) })
+    }
+
+    /// What stands in the four words, and the sum of it.
+    fn plan(&self) -> ([u64; 4], u64) {
+        let words = [
+            self.most.load(Ordering::Relaxed),
+            self.most_bytes.load(Ordering::Relaxed),
+            u64::from(self.joinable.load(Ordering::Relaxed)),
+            u64::from(self.on_death.load(Ordering::Relaxed)),
+        ];
+        let mix = |sum: u64, word: &u64| (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let sum = words.iter().fold(!0, |sum, word| {
+            let sum = mix(sum, word);
+            sum ^ sum >> 32
+        });
+        (words, sum)
+    }
+
+    /// The most items, and the most bytes in blocks, for who is about to wait for them.
+    ///
+    /// # Errors
+    /// What it was made with has been written over.
+    #[cold]
+    pub(super) fn bounds(&self) -> Result<[u64; 2], Error> {
+        let ([most, most_bytes, ..], sum) = self.plan();
+        if self.sum.load(Ordering::Relaxed) != sum {
+            return Err(broken("a bound that the queue was not made with"));
+        }
+        Ok([most, most_bytes])
+    }
+
+    /// By who finds it full: whether that can be so.
+    ///
+    /// # Errors
+    /// As [`bounds`](Self::bounds), or more is said to be in it than that allows.
+    #[cold]
+    pub(super) fn check(&self, open: u32) -> Result<(), Error> {
+        let [most, _] = self.bounds()?;
+        if most != 0 && u64::from(open) > most {
+            return Err(broken("more items than it may hold"));
+        }
+        Ok(())
     }
 
     #[inline]
@@ -269,7 +318,9 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
     let (head, mut spot) = core.get.look();
     let (tail, _) = core.put.look();
     let mut left = tail.wrapping_sub(head);
-    let mut links = 0;
+    // Counts may have been written over, and links lead in a circle: each ring is walked through once, and has as many items as fit.
+    let mut rings = HashSet::from([spot.ring]);
+    let mut in_ring = 0;
     // What a putter was about when it was killed stands behind the last.
     let mut behind = left == 0;
     let known = AtomicU64::new(0);
@@ -279,8 +330,8 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
         };
         if record.sort == Sort::Link {
             match record.words() {
-                Ok([next]) if links < MOST_LINKS => {
-                    links += 1;
+                Ok([next]) if rings.insert(next) => {
+                    in_ring = 0;
                     spot.ring = next;
                     spot.at = 0;
                     continue;
@@ -295,7 +346,8 @@ fn end(undertaker: &mut Undertaker<'_>, dying: &Dying<'_>) {
         {
             let _ = undertaker.free(named.offset());
         }
-        if behind {
+        in_ring += 1;
+        if behind || in_ring > ring.units() {
             break;
         }
         left = left.saturating_sub(1);

@@ -8,6 +8,7 @@ use super::core::{Core, End};
 use super::{get, put};
 use crate::channel::atomic::fence_after_rmw;
 use crate::channel::pace::Pace;
+use crate::channel::ring::broken;
 use crate::channel::sleep::{Others, Sleep};
 use crate::error::Result;
 use crate::heap::{Handle, Heap, SlotId};
@@ -75,7 +76,7 @@ pub(super) fn lock_free<'q>(end: &'q End, heap: &'static Heap) -> Option<Locked<
 /// Takes the lock of an end; `None` at the deadline. Without a deadline, for a moment.
 ///
 /// # Errors
-/// In a copy of the process that the program forked.
+/// In a copy of the process that the program forked. Protocol: the lock names this process, and no thread of it gives it back.
 #[inline]
 pub(super) fn lock<'q>(
     end: &'q End,
@@ -98,11 +99,16 @@ fn lock_slow<'q>(
         return Err(session::forked());
     }
     let acquired = match deadline {
-        Some(deadline) => end.lock.lock(heap, deadline).ok(),
-        None => end
-            .lock
-            .try_lock(heap)
-            .or_else(|| end.lock.lock(heap, Some(Instant::now() + MOMENT)).ok()),
+        Some(deadline) => match end.lock.lock_within(heap, deadline) {
+            Err(_) if deadline.is_none() => {
+                return Err(broken("an end that nobody has and nobody can take"));
+            }
+            acquired => acquired.ok(),
+        },
+        None => end.lock.try_lock(heap).or_else(|| {
+            let soon = Instant::now() + MOMENT;
+            end.lock.lock_within(heap, Some(soon)).ok()
+        }),
     };
     Ok(acquired.map(|Acquired { from_dead }| Locked {
         end,

@@ -59,27 +59,55 @@ pub(super) fn get<R>(
     mut copy: impl FnMut(&Record) -> R,
 ) -> Result<Option<Taken<R>>> {
     let core: &Core = queue.body();
+    let mut skips = Skips::none();
     loop {
         if has_items(core, &local.pace, deadline.is_some()) {
             let Some(locked) = lock_repaired(queue, core, deadline)? else {
                 return Ok(None);
             };
             let count = core.get.count().load(Ordering::Relaxed);
-            let taken = take(queue, core, local, taker, count, &mut copy);
+            let taken = take(queue, core, local, taker, count, &mut skips, &mut copy);
             drop(locked);
             wake_after(&core.get, count);
             match taken? {
                 Some(taken) => return Ok(Some(taken)),
+                None if deadline.is_some_and(is_over) => return Ok(None),
                 None => continue,
             }
         }
         match deadline {
             None if !core.is_closed() => return Ok(None),
-            None if is_at_end(queue, None) => return Err(at_end()),
+            None if is_at_end(queue, None)? => return Err(at_end()),
             None if core.len() == 0 => return Ok(None),
             Some(deadline) if !wait(queue, &local.pace, deadline, || false)? => return Ok(None),
             _ => {}
         }
+    }
+}
+
+/// What one call has skipped: an item that a getter had taken that was killed before it could say so. Without end there is such
+/// where somebody has written over the words of the queue: what they lead to is no item, and billions are said to be left.
+pub(super) struct Skips(u32);
+
+/// More than processes can have been killed just there.
+const MOST_SKIPS: u32 = 1 << 12;
+
+impl Skips {
+    pub(super) fn none() -> Skips {
+        Skips(0)
+    }
+
+    /// One more was skipped.
+    ///
+    /// # Errors
+    /// Those are too many.
+    #[cold]
+    pub(super) fn add(&mut self) -> Result<()> {
+        self.0 += 1;
+        if self.0 > MOST_SKIPS {
+            return Err(broken("items that were never put"));
+        }
+        Ok(())
     }
 }
 
@@ -152,7 +180,7 @@ pub(super) fn wait(
         if more() {
             return Ok(true);
         }
-        if is_at_end(queue, Some(deadline)) {
+        if is_at_end(queue, Some(deadline))? {
             return Err(at_end());
         }
         if is_over(deadline) {
@@ -178,19 +206,20 @@ pub(super) fn wait(
 
 /// Whether it is closed, and nothing is in it or still comes: who was at it when it was closed has come to its end. Waits for
 /// that as for a lock.
-pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> bool {
+///
+/// # Errors
+/// As [`lock`].
+pub(super) fn is_at_end(queue: &Handle, deadline: Option<Option<Instant>>) -> Result<bool> {
     let core: &Core = queue.body();
     if !core.is_closed() {
-        return false;
+        return Ok(false);
     }
     // Whoever takes the lock from here on finds the queue closed.
     fence(Ordering::SeqCst);
-    if core.put.lock.owner().is_some()
-        && !matches!(put::lock_repaired(queue, core, deadline), Ok(Some(_)))
-    {
-        return false;
+    if core.put.lock.owner().is_some() && put::lock_repaired(queue, core, deadline)?.is_none() {
+        return Ok(false);
     }
-    core.len() == 0
+    Ok(core.len() == 0)
 }
 
 /// Prepares to sleep until there is something to take, or there never will be; `true` if that may be so already.
@@ -297,6 +326,7 @@ fn take<R>(
     local: &Local,
     taker: &Taker,
     count: u32,
+    skips: &mut Skips,
     copy: &mut impl FnMut(&Record) -> R,
 ) -> Result<Option<Taken<R>>> {
     let Some(next) = find(queue, core, local, count)? else {
@@ -314,7 +344,7 @@ fn take<R>(
             if named.number != next.spot.number || !named.is_there(queue.heap(), queue.place().id) {
                 // Taken by one that was killed before it could say so: its `taking` says so still.
                 move_on(queue, core, count, &next, named.bytes);
-                return Ok(None);
+                return skips.add().map(|()| None);
             }
             attempt(queue, core, taker, next.spot.number);
             let long = named.take(queue.heap());

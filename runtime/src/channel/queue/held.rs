@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use super::core::Core;
 use super::ends::{Local, MOMENT, wake_after};
-use super::get::{at_end, find, is_at_end, locked, move_on, wait};
+use super::get::{Skips, at_end, find, is_at_end, locked, move_on, wait};
 use crate::channel::message::Named;
 use crate::channel::ring::{Sort, broken};
 use crate::channel::sleep::{Sleep, is_over};
@@ -66,6 +66,7 @@ pub(super) fn get(
     deadline: Option<Option<Instant>>,
 ) -> Result<Option<Item>> {
     let core: &Core = queue.body();
+    let mut skips = Skips::none();
     loop {
         let Some((lock, count)) = locked(queue, deadline)? else {
             return Ok(None);
@@ -84,7 +85,7 @@ pub(super) fn get(
                 if looks {
                     local.deaths.store(deaths, Ordering::Relaxed);
                 }
-                take(queue, core, local, count)
+                take(queue, core, local, count, &mut skips)
             }
         };
         drop(lock);
@@ -93,10 +94,13 @@ pub(super) fn get(
             return Ok(Some(item));
         }
         if core.len() > 0 {
+            if deadline.is_some_and(is_over) {
+                return Ok(None);
+            }
             continue;
         }
         let Some(deadline) = deadline else {
-            return match is_at_end(queue, None) && !may_come_back(queue, core) {
+            return match is_at_end(queue, None)? && !may_come_back(queue, core) {
                 true => Err(at_end()),
                 false => Ok(None),
             };
@@ -115,7 +119,13 @@ pub(super) fn get(
     }
 }
 
-fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option<Item>> {
+fn take(
+    queue: &Handle,
+    core: &Core,
+    local: &Local,
+    count: u32,
+    skips: &mut Skips,
+) -> Result<Option<Item>> {
     let (heap, place) = (queue.heap(), queue.place());
     let Some(next) = find(queue, core, local, count)? else {
         return Ok(None);
@@ -126,7 +136,7 @@ fn take(queue: &Handle, core: &Core, local: &Local, count: u32) -> Result<Option
     let named = Named::of(next.record.words()?);
     if named.number != next.spot.number || !named.is_there(heap, place.id) {
         move_on(queue, core, count, &next, named.bytes);
-        return Ok(None);
+        return skips.add().map(|()| None);
     }
     let entry = entry_of(&named);
     let [pending, ..] = &core.get.own;

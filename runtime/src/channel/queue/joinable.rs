@@ -117,7 +117,7 @@ impl<T: Message> JoinableQueue<T> {
         }
     }
 
-    fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Core {
         self.queue.body()
     }
 

@@ -11,6 +11,8 @@ mod held;
 mod joinable;
 mod put;
 mod takers;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 use std::fmt;

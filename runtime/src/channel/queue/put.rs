@@ -95,7 +95,10 @@ pub(super) fn put<T: Message>(
             }
             return Ok(());
         }
+        // By who has the lock: only the getters move on meanwhile.
+        let open = count.wrapping_sub(core.get.count().load(Ordering::Acquire));
         drop(locked);
+        core.check(open)?;
         match deadline {
             None => return Err(Refused::Full),
             Some(deadline) => wait(queue, &local.pace, load.bytes(), deadline)?,
@@ -150,11 +153,9 @@ fn keeps_bytes(core: &Core, count: u32, bytes: u64) -> bool {
 }
 
 /// The same by anybody, who then takes the lock and asks again.
-fn seems_to_have_room(core: &Core, bytes: u64) -> bool {
-    let most = core.most.load(Ordering::Relaxed);
+fn seems_to_have_room(core: &Core, [most, most_bytes]: [u64; 2], bytes: u64) -> bool {
     let (count, spot) = core.put.look();
     let (head, taken) = core.get.look();
-    let most_bytes = core.most_bytes.load(Ordering::Relaxed);
     let open = spot.bytes.wrapping_sub(taken.bytes);
     (most == 0 || u64::from(count.wrapping_sub(head)) < most)
         && (bytes == 0 || most_bytes == 0 || open == 0 || open.saturating_add(bytes) <= most_bytes)
@@ -165,14 +166,16 @@ fn seems_to_have_room(core: &Core, bytes: u64) -> bool {
 fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> Result<(), Refused> {
     let core: &Core = queue.body();
     loop {
-        if pace.poll(|| seems_to_have_room(core, bytes) || core.is_closed()) {
+        // Read and checked at once: on a bound that was written over nobody sleeps.
+        let bounds = core.bounds()?;
+        if pace.poll(|| seems_to_have_room(core, bounds, bytes) || core.is_closed()) {
             return Ok(());
         }
         if is_over(deadline) {
             return Err(Refused::Full);
         }
         let head = core.get.count().load(Ordering::Acquire);
-        if seems_to_have_room(core, bytes) {
+        if seems_to_have_room(core, bounds, bytes) {
             return Ok(());
         }
         let mut sleep = Sleep::new();

@@ -54,8 +54,10 @@ impl<'a> Inside<'a> {
         }
     }
 
-    pub(super) fn enter(&self, deadline: Option<Instant>) -> bool {
-        self.state.latch.lock(self.heap, deadline).is_ok()
+    /// Takes the latch; `false` when the deadline passed.
+    pub(super) fn enter(&self, deadline: Option<Instant>) -> Result<bool> {
+        let entered = self.state.latch.enter(self.heap, deadline)?;
+        Ok(entered.is_some())
     }
 
     pub(super) fn leave(&self) {
@@ -89,7 +91,7 @@ impl<'a> Inside<'a> {
     /// Arrives. Leaves the latch held.
     pub(super) fn come(&self, deadline: Option<Instant>) -> Result<Option<Party>> {
         let here = loop {
-            if !self.enter(deadline) {
+            if !self.enter(deadline)? {
                 return Ok(None);
             }
             let here = self.here();
@@ -107,7 +109,7 @@ impl<'a> Inside<'a> {
                     match watch::sleep(self.heap, &words, names, deadline) {
                         Slept::TimedOut => return Ok(None),
                         Slept::Dead(dead) => {
-                            if !self.break_by_death(here.round, dead, deadline) {
+                            if !self.break_by_death(here.round, dead, deadline)? {
                                 return Ok(None);
                             }
                         }
@@ -174,9 +176,10 @@ impl<'a> Inside<'a> {
         struct Breaker<'a>(&'a Inside<'a>, &'a Party);
         impl Drop for Breaker<'_> {
             fn drop(&mut self) {
-                self.0.enter(None);
-                self.0.break_by(0);
-                self.0.leave();
+                if self.0.enter(None).is_ok() {
+                    self.0.break_by(0);
+                    self.0.leave();
+                }
                 self.0.go(self.1);
             }
         }
@@ -186,7 +189,7 @@ impl<'a> Inside<'a> {
         let breaker = Breaker(self, party);
         action();
         std::mem::forget(breaker);
-        self.enter(None);
+        self.enter(None)?;
         self.end_round(party);
         self.leave();
         self.verdict(party).unwrap_or_else(|| Err(self.broken()))
@@ -210,7 +213,7 @@ impl<'a> Inside<'a> {
                 return verdict.map(Some);
             }
             // With the latch held, so that whoever is just arriving is seen.
-            if !self.enter(deadline) {
+            if !self.enter(deadline)? {
                 return self.give_up(party);
             }
             let phase = self.state.phase.load(Ordering::Acquire);
@@ -224,7 +227,7 @@ impl<'a> Inside<'a> {
             match watch::sleep(self.heap, &words, names, deadline) {
                 Slept::Look => {}
                 Slept::Dead(dead) => {
-                    if !self.break_by_death(party.round, dead, deadline) {
+                    if !self.break_by_death(party.round, dead, deadline)? {
                         return self.give_up(party);
                     }
                 }
@@ -235,7 +238,7 @@ impl<'a> Inside<'a> {
 
     /// The time of this party is up.
     pub(super) fn give_up(&self, party: &Party) -> Result<Option<usize>> {
-        if !self.enter(Some(Instant::now() + MOMENT)) {
+        if !self.enter(Some(Instant::now() + MOMENT))? {
             return self.withdraw(party);
         }
         let verdict = self.verdict(party);
@@ -263,16 +266,16 @@ impl<'a> Inside<'a> {
     }
 
     /// `false` if the deadline passed before.
-    fn break_by_death(&self, round: u32, dead: u32, deadline: Option<Instant>) -> bool {
-        if !self.enter(deadline) {
-            return false;
+    fn break_by_death(&self, round: u32, dead: u32, deadline: Option<Instant>) -> Result<bool> {
+        if !self.enter(deadline)? {
+            return Ok(false);
         }
         let still_there = || self.parties_of(round).any(|name| name == dead);
         if self.here().round == round && still_there() {
             self.break_by(dead);
         }
         self.leave();
-        true
+        Ok(true)
     }
 
     /// With the latch held: breaks it, if it is whole.

@@ -1,11 +1,13 @@
 #![allow(unsafe_code)]
-//! Random bytes over every object, while it is used: answers and errors, no panic, and no wait beyond its time.
+//! Random bytes over every object, while it is used: answers and errors, no panic, and no wait beyond its time. And the one word that
+//! chance does not write, and leave there: this process's own name, where none of its threads is inside.
 
 use crate as mp;
+use crate::error::Kind;
 use crate::heap::Handle;
 use crate::sys::testing::Random;
-use mp::{Barrier, Condition, Event, Failure, Lock, RLock, RwLock, Semaphore};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use mp::{Barrier, Condition, Error, Event, Failure, Lock, RLock, RwLock, Semaphore};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(1);
@@ -94,5 +96,56 @@ fn whatever_is_written() -> Result<(), Failure> {
         let _ = barrier.abort();
         let _ = barrier.reset();
     });
+    Ok(())
+}
+
+/// The latch of an object stands first in its body: says that this process has it, for good.
+fn name_us(handle: &Handle) {
+    let (base, bytes) = handle.held().bytes();
+    assert!(bytes >= 4);
+    // SAFETY: inside the body, aligned, and everybody reads this word as an atomic.
+    let word: &AtomicU32 = unsafe { base.cast().as_ref() };
+    word.store(handle.heap().me().pack(), Ordering::SeqCst);
+}
+
+#[track_caller]
+fn is_spoilt<T>(result: Result<T, Error>) {
+    let error = result.err().unwrap();
+    assert_eq!(error.kind(), Kind::Protocol, "{error}");
+}
+
+#[mp::test(timeout = "100s")]
+fn a_latch_that_says_this_process_has_it() -> Result<(), Failure> {
+    let seats = Semaphore::new(3)?;
+    let (kept, forgotten) = (seats.acquire()?, seats.acquire()?);
+    let (event, changed, barrier) = (Event::new()?, Condition::new()?, Barrier::new(2)?);
+    for handle in [
+        &seats.handle,
+        &event.handle,
+        &changed.waiters.handle,
+        &barrier.handle,
+    ] {
+        name_us(handle);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(|| is_spoilt(seats.acquire()));
+        scope.spawn(|| is_spoilt(seats.release()));
+        scope.spawn(|| drop(kept));
+        scope.spawn(|| forgotten.forget());
+        scope.spawn(|| is_spoilt(event.set()));
+        scope.spawn(|| is_spoilt(changed.notify_one()));
+        scope.spawn(|| is_spoilt(changed.wait(&mut changed.lock().unwrap())));
+        scope.spawn(|| is_spoilt(barrier.wait()));
+        scope.spawn(|| is_spoilt(barrier.abort()));
+        scope.spawn(|| is_spoilt(barrier.reset()));
+    });
+    // Who has set itself a time has no more to learn.
+    assert!(seats.acquire_timeout(SHORT)?.is_none());
+    assert!(!changed.wait_timeout(&mut changed.lock()?, SHORT)?);
+    assert!(barrier.wait_timeout(SHORT)?.is_none());
+    // What the user may hold for ever is waited for for ever: it may be another thread of ours.
+    let lock = Lock::new()?;
+    name_us(&lock.handle);
+    assert!(lock.lock_timeout(SHORT)?.is_none());
     Ok(())
 }

@@ -380,3 +380,58 @@ fn three_contenders() {
     }
     println!("{} of {kills} held it", load(&board.from_dead));
 }
+
+/// A parent is killed, and at once its children: one that holds the lock, and others that wait for it and may be the ones whom the
+/// kernel wakes.
+#[test]
+fn a_killed_family_holds_up_nobody() {
+    let (heap, board, at) = arena();
+    let mut random = Random(5);
+    for _ in 0..rounds() {
+        board.held.store(0, Ordering::SeqCst);
+        board.progress[0].store(0, Ordering::SeqCst);
+        let parent = Member::start(heap, |heap| {
+            let child = |holds: bool| {
+                Member::start(heap, |heap| {
+                    let board: &Board = at_offset(heap, at);
+                    if holds {
+                        assert_eq!(board.word.lock(heap, soon()), CLEAN);
+                        raise(&board.held);
+                    } else {
+                        until("the lock is held", || is_up(&board.held));
+                        board.progress[0].fetch_add(1, Ordering::SeqCst);
+                        let _ = board.word.lock(heap, soon());
+                    }
+                    std::thread::sleep(LONG);
+                })
+            };
+            let _children = [true, false, false, false].map(child);
+            std::thread::sleep(LONG);
+        });
+        until("all wait", || load(&board.progress[0]) == 3);
+        let children: Vec<SlotId> = heap.processes().children_of(parent.id).collect();
+        let pid = |child: &SlotId| {
+            let slot = heap.processes().slot(*child).unwrap();
+            slot.pid.load(Ordering::SeqCst) as i32
+        };
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| board.word.lock(heap, soon()));
+            std::thread::sleep(Duration::from_micros(500 + random.next() % 500));
+            parent.kill();
+            for child in &children {
+                let pid = nix::unistd::Pid::from_raw(pid(child));
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+            }
+            let taken = taken.join().unwrap().unwrap();
+            let dead = taken.from_dead.and_then(SlotId::unpack).unwrap();
+            assert!(children.contains(&dead));
+            board.word.unlock(heap);
+        });
+        for child in children {
+            assert!(crate::sync::wait_gone(heap, child, soon()));
+            heap.processes().mark_dead(child).unwrap();
+            heap.processes().release(child).unwrap();
+        }
+        assert_eq!(parent.bury(heap), -9);
+    }
+}
