@@ -14,6 +14,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::ring::broken;
+use crate::error::Result;
 use crate::heap::{Heap, Life, Party, Place, ROOT, SlotId};
 use crate::sync::{ORPHAN, is_gone_unmarked, wait_gone, wait_orphan};
 use crate::sys::{fence, futex, signal};
@@ -143,10 +145,15 @@ impl Sleep {
 
     /// A change of who holds an object: somebody lets go of it, or takes a hold and has a life to be slept on as well. Look at
     /// the parties after this.
-    pub(crate) fn on_changes(&mut self, heap: &Heap, place: Place) {
-        if let Some((word, seen)) = heap.watch(place) {
-            self.on(word, seen);
-        }
+    ///
+    /// # Errors
+    /// The object, which is held, is not there: what says so was written over, and another may stand in its place by now.
+    pub(crate) fn on_changes(&mut self, heap: &Heap, place: Place) -> Result<()> {
+        let (word, seen) = heap
+            .watch(place)
+            .ok_or_else(|| broken("an object that is not there any more"))?;
+        self.on(word, seen);
+        Ok(())
     }
 
     /// The same, of all others where `alone` says that nobody in this process but the caller can do anything with it; then

@@ -161,16 +161,19 @@ fn announce(end: &End, count: u32) -> bool {
 
 /// Prepares to sleep until the count of `end` is another, the queue is closed, or somebody dies who could have seen to
 /// that. `None` when it is so already; otherwise who else there is.
+///
+/// # Errors
+/// As [`Sleep::on_changes`].
 pub(super) fn fall_asleep(
     sleep: &mut Sleep,
     queue: &Handle,
     end: &End,
     count: u32,
     deadline: Option<Instant>,
-) -> Option<Others> {
+) -> Result<Option<Others>> {
     let core: &Core = queue.body();
     if !announce(end, count) || core.is_closed() {
-        return None;
+        return Ok(None);
     }
     sleep.on(end.count(), count);
     sleep.on(&core.closed.0, 0);
@@ -183,9 +186,10 @@ pub(super) fn fall_asleep(
         } else {
             drop(get::lock_repaired(queue, core, None));
         }
-        return None;
+        return Ok(None);
     }
-    sleep.on_changes(queue.heap(), queue.place());
+    sleep.on_changes(queue.heap(), queue.place())?;
     let alone = Arc::strong_count(queue.held()) == 1;
-    Some(sleep.on_others(queue.heap(), queue.place(), alone, deadline))
+    let others = sleep.on_others(queue.heap(), queue.place(), alone, deadline);
+    Ok(Some(others))
 }

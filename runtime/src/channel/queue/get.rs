@@ -191,7 +191,7 @@ pub(super) fn wait(
             return Ok(true);
         }
         let mut sleep = Sleep::new();
-        let others = fall_asleep(&mut sleep, queue, &core.put, tail, deadline);
+        let others = fall_asleep(&mut sleep, queue, &core.put, tail, deadline)?;
         // Whoever was dead before its life could be slept on.
         if more() {
             return Ok(true);
@@ -229,7 +229,10 @@ pub(super) fn prepare(queue: &Handle, sleep: &mut Sleep, deadline: Option<Instan
     if core.len() > 0 {
         return true;
     }
-    fall_asleep(sleep, queue, &core.put, tail, deadline) != Some(Others::Some)
+    !matches!(
+        fall_asleep(sleep, queue, &core.put, tail, deadline),
+        Ok(Some(Others::Some))
+    )
 }
 
 /// Whether nobody can put anything into it any more, as far as that can be told.

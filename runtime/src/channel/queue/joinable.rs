@@ -232,7 +232,7 @@ impl<T: Message> JoinableQueue<T> {
             held::want_done(&mut sleep, core);
             let alone = Arc::strong_count(self.queue.held()) == 1;
             let heap = self.queue.heap();
-            sleep.on_changes(heap, self.queue.place());
+            sleep.on_changes(heap, self.queue.place())?;
             let others = sleep.on_others(heap, self.queue.place(), alone, deadline);
             if held::unfinished(&self.queue, deadline) == 0 {
                 return Ok(true);

@@ -179,7 +179,7 @@ fn wait(queue: &Handle, pace: &Pace, bytes: u64, deadline: Option<Instant>) -> R
             return Ok(());
         }
         let mut sleep = Sleep::new();
-        match fall_asleep(&mut sleep, queue, &core.get, head, deadline) {
+        match fall_asleep(&mut sleep, queue, &core.get, head, deadline)? {
             None => return Ok(()),
             Some(Others::None) => return Err(nobody().into()),
             Some(Others::Some) => sleep.sleep(deadline),

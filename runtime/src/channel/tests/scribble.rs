@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate as mp;
+use crate::error::Kind;
 use crate::heap::Heap;
 use crate::session;
 use crate::sys::testing::Random;
@@ -64,7 +65,7 @@ fn random_words_over_a_lane() -> Result<()> {
             match from.recv_timeout(Duration::ZERO) {
                 Ok(_) => good += 1,
                 Err(error) => {
-                    assert!(error.kind() != crate::error::Kind::Died, "{error}");
+                    assert!(error.kind() != Kind::Died, "{error}");
                     bad += 1;
                 }
             }
@@ -103,6 +104,37 @@ fn random_words_over_the_ring_of_a_queue() -> Result<()> {
     }
     println!("{good} good, {bad} bad");
     assert!(good > 100 && bad > 10);
+    Ok(())
+}
+
+/// What says which object stands there is written over: it is freed while it is held, and another may come to stand there, which is of other
+/// bounds and is used by others.
+#[mp::test(timeout = "100s")]
+fn nobody_sleeps_on_a_queue_that_is_not_there() -> Result<()> {
+    let heap = session::current()?.heap;
+    let queue = Queue::<Vec<u8>>::bounded(1)?;
+    queue.put(vec![1])?;
+    assert_eq!(queue.get()?, [1]);
+    let id = queue.place().id;
+    let words = queue_words(heap, &queue)[0];
+    let names: Vec<&AtomicU64> = words
+        .iter()
+        .filter(|word| word.load(Ordering::SeqCst) == id)
+        .collect();
+    assert!(!names.is_empty(), "the name of the queue was not found");
+    let write = |what: u64| {
+        names
+            .iter()
+            .for_each(|name| name.store(what, Ordering::SeqCst))
+    };
+    write(id + 1);
+    let empty = queue.get().unwrap_err();
+    queue.put(vec![2])?;
+    let full = queue.put(vec![3]).unwrap_err();
+    write(id);
+    assert_eq!(empty.kind(), Kind::Protocol, "{empty}");
+    assert_eq!(crate::Error::from(full).kind(), Kind::Protocol);
+    assert_eq!(queue.get()?, [2]);
     Ok(())
 }
 

@@ -415,7 +415,8 @@ fn a_killed_family_holds_up_nobody() {
             slot.pid.load(Ordering::SeqCst) as i32
         };
         std::thread::scope(|scope| {
-            let taken = scope.spawn(|| board.word.lock(heap, soon()));
+            let deadline = soon();
+            let taken = scope.spawn(move || board.word.lock(heap, deadline));
             std::thread::sleep(Duration::from_micros(500 + random.next() % 500));
             parent.kill();
             for child in &children {
@@ -423,6 +424,7 @@ fn a_killed_family_holds_up_nobody() {
                 nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
             }
             let taken = taken.join().unwrap().unwrap();
+            assert!(deadline > Some(Instant::now()), "stalled: nobody was told");
             let dead = taken.from_dead.and_then(SlotId::unpack).unwrap();
             assert!(children.contains(&dead));
             board.word.unlock(heap);
