@@ -223,6 +223,8 @@ impl Small {
     }
 
     fn new_granule(&self, mine: &mut Mine, class: usize, extents: &Extents) -> Result<(), Error> {
+        // Before it is ours, and empty: it may stand in the list from an earlier time.
+        self.sweep_often(mine, class, extents);
         let (granule, used) = extents.alloc_granule()?;
         if used {
             for word in self.words(granule, &CLASS[class]).unwrap_or_default() {
@@ -232,16 +234,15 @@ impl Small {
         if let Some(word) = self.segment.table().get(granule) {
             word.store(Word::small(self.me, class).0, Ordering::Release);
         }
-        self.enter(mine, granule, class, extents);
+        mine.granules.push(granule);
         Ok(())
     }
 
-    /// One more granule of ours, behind all others. Those that are empty are handed back now and then.
-    fn enter(&self, mine: &mut Mine, granule: usize, class: usize, extents: &Extents) {
+    /// Hands back what is empty if the list has grown much since that was done last.
+    fn sweep_often(&self, mine: &mut Mine, class: usize, extents: &Extents) {
         if mine.granules.len() >= 2 * mine.left + FEW {
             self.sweep(mine, 1, class, extents);
         }
-        mine.granules.push(granule);
     }
 
     /// Hands back what is empty, from this place of the list on, and forgets what is not ours any more.
@@ -337,7 +338,8 @@ impl Small {
             if extents.swap(granule, word, Word::small(self.me, number))
                 && !self.retire(granule, number, extents)
             {
-                self.enter(&mut mine, granule, number, extents);
+                self.sweep_often(&mut mine, number, extents);
+                mine.granules.push(granule);
             }
         } else if word.owner() == self.me.pack() && self.seems_empty(granule, number, 0) {
             self.hand_back(granule, number, extents);

@@ -29,6 +29,33 @@ fn what_its_owner_frees_is_there_for_everybody() {
 }
 
 #[test]
+fn granules_that_go_come_again() {
+    let heap = heap(64 << 20);
+    let mut random = Random(5);
+    for round in 0..400 {
+        let mut live: Vec<Block> = Vec::new();
+        // Many that are full, and behind them some that go and come.
+        for count in [3 * (round % 200), random.below(100), random.below(100)] {
+            for _ in 0..count {
+                let block = heap.alloc(20_000, 8).unwrap();
+                stamp(heap, block, 7);
+                live.push(block);
+            }
+            for block in live.split_off(live.len() - random.below(live.len() + 1)) {
+                assert_stamped(heap, block, 7);
+                heap.free(block.offset).unwrap();
+            }
+        }
+        for block in live {
+            assert_stamped(heap, block, 7);
+            heap.free(block.offset).unwrap();
+        }
+        assert!(small_granules(heap) <= 1, "{:?}", heap.stats());
+    }
+    assert_empty(heap);
+}
+
+#[test]
 fn what_the_dead_leave_and_others_free_is_there_for_everybody() {
     let heap = heap(64 << 20);
     let table = heap.processes();
