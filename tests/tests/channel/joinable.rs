@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mp::{Event, Failure, JoinableQueue, OnDeath, Process, Queue};
+use mp::{Failure, JoinableQueue, OnDeath, Process, Queue};
 use mp_tests::{grief::end, program};
 
 #[mp::task]
@@ -149,47 +149,6 @@ fn join_ends_when_nobody_is_left_to_do_it() -> mp::Result<()> {
     assert_eq!(*jobs.get()?, 1);
     jobs.join()?;
     drop(bad);
-    Ok(())
-}
-
-/// Holds one until it is told to end, either way.
-#[mp::task]
-fn hold_on(from: &JoinableQueue<u64>, has: &Event, over: &Event) -> Result<(), Failure> {
-    let job = from.get()?;
-    has.set()?;
-    over.wait()?;
-    job.task_done();
-    Ok(())
-}
-
-/// A queue that is closed and empty is not at its end while somebody holds what may come back.
-#[mp::test(timeout = "120s")]
-fn a_closed_queue_waits_for_what_may_come_back() -> mp::Result<()> {
-    for round in 0..60 {
-        let (jobs, done) = (JoinableQueue::unbounded()?, Queue::unbounded()?);
-        let (has, over) = (Event::new()?, Event::new()?);
-        jobs.put(7)?;
-        let holder = Process::new(hold_on, (&jobs, &has, &over)).start()?;
-        has.wait()?;
-        jobs.close();
-        let other = Process::new(work, (&jobs, &done)).start()?;
-        assert!(jobs.try_get()?.is_none());
-        assert!(jobs.get_timeout(Duration::from_millis(1))?.is_none());
-        assert!(mp::wait(&[&jobs], Some(Duration::from_millis(1)))?.is_empty());
-        if round % 2 == 0 {
-            holder.kill()?;
-            assert!(holder.join().is_err());
-            assert_eq!(other.join()?, 1);
-            assert_eq!(done.get()?, (7, 2));
-        } else {
-            over.set()?;
-            holder.join()?;
-            assert_eq!(other.join()?, 0);
-        }
-        assert!(jobs.join_timeout(Duration::from_secs(20))?);
-        assert_eq!(mp::wait(&[&jobs], None)?, [0]);
-        assert!(jobs.get().is_err_and(|error| error.is_closed()));
-    }
     Ok(())
 }
 

@@ -235,8 +235,12 @@ pub(super) fn prepare(queue: &Handle, sleep: &mut Sleep, deadline: Option<Instan
     )
 }
 
-/// Whether nobody can put anything into it any more, as far as that can be told.
+/// Whether nobody can put anything into it any more, as far as that can be told. One that is not there any more, as somebody has written
+/// over its head, nobody can; a get says so.
 pub(super) fn is_abandoned(queue: &Handle) -> bool {
+    if queue.heap().watch(queue.place()).is_none() {
+        return true;
+    }
     let alone = Arc::strong_count(queue.held()) == 1;
     let mut sleep = Sleep::new();
     let now = Some(Instant::now());

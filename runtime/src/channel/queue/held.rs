@@ -99,22 +99,16 @@ pub(super) fn get(
             }
             continue;
         }
-        let Some(deadline) = deadline else {
-            return match is_at_end(queue, None)? && !may_come_back(queue, core) {
-                true => Err(at_end()),
-                false => Ok(None),
-            };
-        };
-        let more = || has_orphans(queue, core, deadline);
-        let goes_on = match wait(queue, &local.pace, deadline, more) {
-            Err(error) if error.is_closed() => match comes_back(queue, core, deadline) {
-                Some(goes_on) => goes_on,
-                None => return Err(error),
-            },
-            goes_on => goes_on?,
-        };
-        if !goes_on {
-            return Ok(None);
+        match deadline {
+            None if is_at_end(queue, None)? => return Err(at_end()),
+            None => return Ok(None),
+            Some(deadline) => {
+                if !wait(queue, &local.pace, deadline, || {
+                    has_orphans(queue, core, deadline)
+                })? {
+                    return Ok(None);
+                }
+            }
         }
     }
 }
@@ -225,53 +219,6 @@ pub(super) fn has_orphans(queue: &Handle, core: &Core, deadline: Option<Instant>
             let heap = queue.heap();
             is_gone(heap, named.holder(heap).0, Some(deadline))
         })
-}
-
-/// The other processes that hold something, where that may come back.
-fn others<'q>(queue: &'q Handle, core: &'q Core) -> impl Iterator<Item = SlotId> {
-    let heap = queue.heap();
-    let returns = core.on_death.load(Ordering::Relaxed) == RETURN;
-    let held = returns.then(|| entries(queue, core)).into_iter().flatten();
-    held.filter_map(|(.., named)| SlotId::unpack(named.holder(heap).0))
-        .filter(|process| *process != ROOT && *process != heap.me())
-}
-
-/// Whether what others hold may come back: a queue that is closed and empty is not at its end before.
-pub(super) fn may_come_back(queue: &Handle, core: &Core) -> bool {
-    others(queue, core).next().is_some()
-}
-
-/// Prepares to sleep until something has come back or cannot any more; `true` if that may be so already.
-pub(super) fn prepare_return(
-    queue: &Handle,
-    core: &Core,
-    sleep: &mut Sleep,
-    deadline: Option<Instant>,
-) -> bool {
-    want_done(sleep, core);
-    let mut holders = others(queue, core);
-    let alive = holders.all(|process| sleep.on_life(queue.heap(), process, deadline));
-    !alive || core.len() > 0 || !may_come_back(queue, core)
-}
-
-/// Waits, where the queue is closed and empty, until something comes back; `false` at the deadline, `None` if nothing can.
-#[cold]
-fn comes_back(queue: &Handle, core: &Core, deadline: Option<Instant>) -> Option<bool> {
-    loop {
-        if core.len() > 0 || has_orphans(queue, core, deadline) {
-            return Some(true);
-        }
-        if !may_come_back(queue, core) {
-            return None;
-        }
-        if is_over(deadline) {
-            return Some(false);
-        }
-        let mut sleep = Sleep::new();
-        if !prepare_return(queue, core, &mut sleep, deadline) {
-            sleep.sleep(deadline);
-        }
-    }
 }
 
 /// Takes what a dead process holds, where that comes back; by who has the lock.

@@ -155,9 +155,9 @@ impl<T: Message> JoinableQueue<T> {
     /// Takes the next item; waits until there is one.
     ///
     /// # Errors
-    /// As [`Queue::get`](crate::Queue::get), but where what a dead process held returns, a closed queue is at its end only when
-    /// no other process holds an item. What cannot be decoded is done. `is_heap_full` when the heap has no room to
-    /// note one more item as held; then nothing was taken.
+    /// As [`Queue::get`](crate::Queue::get): a closed queue is at its end when it is empty, though something that others hold may
+    /// return later; who closes it looks again after [`join`](Self::join) has failed or run out of time. What cannot be decoded is done.
+    /// `is_heap_full` when the heap has no room to note one more item as held; then nothing was taken.
     pub fn get(&self) -> Result<Job<T>> {
         match self.get_by(Some(None))? {
             Some(job) => Ok(job),
@@ -356,18 +356,14 @@ impl<T: fmt::Debug> fmt::Debug for Job<T> {
 impl<T: Message> Source for JoinableQueue<T> {
     fn is_ready(&self) -> bool {
         !self.is_empty()
-            || self.is_closed() && !held::may_come_back(&self.queue, self.core())
+            || self.is_closed()
             || held::has_orphans(&self.queue, self.core(), held::soon())
             || get::is_abandoned(&self.queue)
     }
 
     fn prepare(&self, sleep: &mut Sleep, deadline: Option<Instant>) -> bool {
-        let (queue, core) = (&self.queue, self.core());
-        let is_ready = match self.is_closed() && held::may_come_back(queue, core) {
-            true => held::prepare_return(queue, core, sleep, deadline),
-            false => get::prepare(queue, sleep, deadline),
-        };
-        is_ready || held::has_orphans(queue, core, deadline)
+        get::prepare(&self.queue, sleep, deadline)
+            || held::has_orphans(&self.queue, self.core(), deadline)
     }
 }
 

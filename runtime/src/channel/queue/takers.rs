@@ -7,8 +7,8 @@
 //! process dies: then its last item counts as lost, until somebody has taken note of that, or the queue ends. Who enters
 //! or takes note gives back what the dead have left, under that lock, too.
 //!
-//! An entry of the roll is the offset of an annex (a multiple of 64), or [`MADE`] for the words in the queue that have its
-//! index, or before they are made, who is about to make them ([`maker`]).
+//! An entry of the roll is the offset of an annex (a multiple of 64), or for the words in the queue that have its index, whose they
+//! are ([`made`]), or before they are made, who is about to make them ([`maker`]).
 //!
 //! | word | meaning |
 //! |---|---|
@@ -38,6 +38,11 @@ const NAME: usize = 40;
 pub(super) const SPARE: usize = 8;
 const MADE: u64 = 1;
 const MAKES: u64 = 2;
+
+/// The entry of words in the queue that are this process's, by its packed slot.
+fn made(process: u32) -> u64 {
+    u64::from(process) << 8 | MADE
+}
 
 /// The entry of words in the queue that this process, by its packed slot, is about to make.
 fn maker(process: u32) -> u64 {
@@ -137,7 +142,7 @@ impl Words {
 
 /// The words that an entry stands for.
 fn at(heap: &Heap, of: Place, core: &Core, index: u32, entry: u64) -> Option<NonNull<Words>> {
-    if entry == MADE {
+    if entry % 64 == MADE {
         return core.spare.get(index as usize).map(NonNull::from);
     }
     let offset = Some(entry).filter(|entry| entry % 64 == 0)?;
@@ -166,7 +171,7 @@ impl Taker {
             {
                 stored("queue: makes a taker");
                 words.enter(heap);
-                entry.store(MADE, Ordering::Release);
+                entry.store(made(heap.me().pack()), Ordering::Release);
                 stored("queue: taker");
                 return Ok(Taker {
                     words: NonNull::from(words),
@@ -238,7 +243,8 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
     let (_, head) = core.get.look();
     let mut lost = Vec::new();
     for (index, entry) in core.takers.entries(heap, place) {
-        let Some(words) = at(heap, place, core, index, entry.load(Ordering::Acquire)) else {
+        let word = entry.load(Ordering::Acquire);
+        let Some(words) = at(heap, place, core, index, word) else {
             continue;
         };
         // SAFETY: as in `take_back`.
@@ -253,11 +259,11 @@ pub(super) fn lost(queue: &Handle) -> Vec<Lost> {
         let Some(item) = words.taking.load(Ordering::Acquire).checked_sub(1) else {
             continue;
         };
-        // They may be another's by now.
-        if item >= head.number || words.process.load(Ordering::Relaxed) != packed {
-            continue;
+        let named = words.lost(item);
+        // They may be another's by now, or nobody's.
+        if item < head.number && entry.load(Ordering::Acquire) == word {
+            lost.push(named);
         }
-        lost.push(words.lost(item));
     }
     lost.sort_by_key(|lost| lost.item);
     lost
@@ -311,9 +317,10 @@ fn clear(queue: &Handle, core: &Core, mut is_over: impl FnMut(&Words, u32, Optio
         let process = words.process.load(Ordering::Relaxed);
         let item = words.taking.load(Ordering::Acquire).checked_sub(1);
         if is_over(words, process, item.filter(|item| *item < head.number)) {
-            entry.store(0, Ordering::Release);
+            // It may be another's by now.
+            let cleared = entry.compare_exchange(word, 0, Ordering::AcqRel, Ordering::Relaxed);
             stored("queue: taker forgotten");
-            if word != MADE {
+            if cleared.is_ok() && word % 64 != MADE {
                 let _ = heap.free_annex(place, word);
             }
         }

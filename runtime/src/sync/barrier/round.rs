@@ -220,7 +220,9 @@ impl<'a> Inside<'a> {
             let arrivals = self.state.arrivals.load(Ordering::Acquire);
             let names: Vec<u32> = self.parties_of(party.round).collect();
             self.leave();
-            if self.round(phase).round != party.round {
+            // Over, or broken, since the look above: nobody would wake this one any more.
+            let seen = self.round(phase);
+            if seen.round != party.round || seen.state == BROKEN {
                 continue;
             }
             let words = [(&self.state.phase, phase), (&self.state.arrivals, arrivals)];
