@@ -1,5 +1,6 @@
 //! `Barrier`: CPython's `_TestBarrier`, by five processes each time, of which one is this one.
 
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use mp::Failure;
@@ -205,6 +206,47 @@ fn reset_after_abort() -> Verdict {
     five!(aborts_and_resets(&barrier, &second, &counts));
     assert_eq!(counts.values(), [0, N as u32 - 1, N as u32]);
     Ok(())
+}
+
+/// Somebody who is alone there, and goes to sleep just as it is broken.
+#[mp::test(timeout = "100s")]
+fn an_abort_is_noticed_whenever_it_comes() -> Verdict {
+    let rounds = 40_000_u32;
+    let (barrier, turn) = (mp::Barrier::new(2)?, AtomicU32::new(0));
+    let wait_for = |number: u32| {
+        for look in 1.. {
+            if turn.load(SeqCst) >= number {
+                break;
+            }
+            if look % 1000 == 0 {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
+    };
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| -> mp::Result<u32> {
+            let mut broken = 0;
+            for round in 0..rounds {
+                wait_for(2 * round);
+                turn.store(2 * round + 1, SeqCst);
+                broken += u32::from(barrier.wait().is_err_and(|error| error.is_broken()));
+                barrier.reset()?;
+                turn.store(2 * round + 2, SeqCst);
+            }
+            Ok(broken)
+        });
+        for round in 0..rounds {
+            wait_for(2 * round + 1);
+            for _ in 0..round % 100 {
+                std::hint::black_box(round);
+            }
+            barrier.abort()?;
+            wait_for(2 * round + 2);
+        }
+        assert_eq!(joined(waiter)?, rounds);
+        Ok(())
+    })
 }
 
 #[mp::task]
