@@ -168,6 +168,15 @@ impl Member {
         self.bury(session);
     }
 
+    /// Whether it has not been seen to end. One that nobody holds is buried when it has: whoever sees the end first is the only one to do it.
+    fn is_running(&self, session: &'static Session) -> bool {
+        let seen = self.try_exit(session);
+        if self.detached.load(Ordering::Relaxed) {
+            self.bury(session);
+        }
+        matches!(seen, Ok(None))
+    }
+
     /// How it ended, if it has.
     pub(crate) fn try_exit(&self, session: &Session) -> Result<Option<Exit>, Error> {
         if memory::forked() {
@@ -304,9 +313,7 @@ fn sweep_detached(session: &'static Session) {
         .cloned()
         .collect();
     for member in detached {
-        if let Ok(Some(_)) = member.try_exit(session) {
-            member.bury(session);
-        }
+        member.is_running(session);
     }
 }
 
@@ -315,7 +322,7 @@ pub(crate) fn members(session: &'static Session) -> Vec<Arc<Member>> {
     sweep_detached(session);
     let all = lock(&MEMBERS).clone();
     all.into_iter()
-        .filter(|member| !member.is_server && matches!(member.try_exit(session), Ok(None)))
+        .filter(|member| !member.is_server && member.is_running(session))
         .collect()
 }
 
