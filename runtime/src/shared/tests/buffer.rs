@@ -230,7 +230,7 @@ fn no_other_serializer_takes_a_handle() {
     assert!(as_text(&values).is_err());
 }
 
-/// Some other serializer: one of bincode's own, without our guard.
+/// Some other serializer, without our guard.
 fn as_text<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Error> {
     use std::fmt::Write as _;
     struct Null(String);
