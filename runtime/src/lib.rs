@@ -52,6 +52,12 @@ pub use sync::{
 };
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
+/// Paths as bytes, for `#[serde(with = "mp::serde_path")]`: they travel whatever their bytes, also inside `untagged`, `tag` and
+/// `flatten`.
+pub mod serde_path {
+    pub use crate::codec::paths::{deserialize, serialize};
+}
+
 #[doc(inline)]
 pub use mp_macros::{Plain, main, task, test};
 
@@ -60,7 +66,8 @@ pub use mp_macros::{Plain, main, task, test};
 pub mod __private {
     pub use crate::channel::sealed::{Sleep, Source};
     pub use crate::codec::__private::{
-        OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
+        Encoded, OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, decode_bytes,
+        encode_bytes, plain_value, valid_field,
     };
     pub use crate::entry::run_main;
     pub use crate::sys::futex::calls as waiting_calls;
