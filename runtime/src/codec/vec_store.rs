@@ -22,6 +22,8 @@ impl VecStore {
     const ALIGN: usize = 64;
 
     /// A store without memory yet.
+    /// A store without memory yet.
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
         VecStore::default()
     }

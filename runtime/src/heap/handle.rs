@@ -160,9 +160,8 @@ impl Held {
 
     /// This process's hold of the object that the message in a block names by this number, and holds.
     pub(crate) fn named(block: u64, number: u64) -> Result<Arc<Held>, Error> {
-        let heap = super::current().ok_or_else(|| {
-            Error::new(error::Kind::Decode, "this process belongs to no session")
-        })?;
+        let heap = super::current()
+            .ok_or_else(|| Error::new(error::Kind::Decode, "this process belongs to no session"))?;
         Held::attach(heap, heap.carried_place(block, number)?)
     }
 

@@ -55,8 +55,7 @@ impl<'h> ShapeTable<'h> {
         let first: NonNull<AtomicU64> = segment.shapes().cast();
         // SAFETY: the region lies before the data, and so inside the file; it has as many words, aligned like a page, and
         // nothing but atomics.
-        let words =
-            unsafe { NonNull::slice_from_raw_parts(first, 2 + ENTRIES + ARENA).as_ref() };
+        let words = unsafe { NonNull::slice_from_raw_parts(first, 2 + ENTRIES + ARENA).as_ref() };
         let (head, rest) = words.split_at(2);
         let (entries, arena) = rest.split_at(ENTRIES);
         ShapeTable {
@@ -78,7 +77,10 @@ impl<'h> ShapeTable<'h> {
             return None;
         }
         let words = 1 + text.len().div_ceil(8);
-        let take = |end: u64| end.checked_add(words as u64).filter(|end| *end <= ARENA as u64);
+        let take = |end: u64| {
+            end.checked_add(words as u64)
+                .filter(|end| *end <= ARENA as u64)
+        };
         let at = self
             .end
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);

@@ -1,9 +1,12 @@
 //! What a visitor is given to take parts from: elements, entries, fields, variants. Relies on `decoder`.
 
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+};
 
 use super::body::Body;
+use super::de;
 use super::decoder::{Decoder, Names};
 use super::fault::Fault;
 use super::format::kind;
@@ -30,7 +33,10 @@ impl<'d, 'de> Elements<'d, 'de> {
         let (count, packed) = match kind {
             kind::SEQ => (from.count(1)?, 0),
             kind::TUPLE => (from.tuple_count()?, 0),
-            _ => match kind.checked_sub(kind::PACKED).map(|number| (number, kind::width(number))) {
+            _ => match kind
+                .checked_sub(kind::PACKED)
+                .map(|number| (number, kind::width(number)))
+            {
                 Some((number, Some(width))) => (from.count(width)?, number),
                 _ => return Ok(Err(from)),
             },
@@ -175,7 +181,9 @@ impl<'d, 'de> Entries<'d, 'de> {
     pub(super) fn visit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
         match visitor.visit_map(&mut self) {
             Ok(value) if self.left == 0 && !self.owes_value => Ok(value),
-            Ok(_) => Err(self.from.is_lost(Fault::new("a map was not read to its end"))),
+            Ok(_) => Err(self
+                .from
+                .is_lost(Fault::new("a map was not read to its end"))),
             Err(fault) => Err(self.from.is_lost(fault)),
         }
     }
@@ -185,7 +193,10 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
     type Error = Fault;
 
     #[inline]
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         if self.owes_value {
             self.owes_value = false;
             self.from.skip()?;
@@ -197,7 +208,8 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
         self.owes_value = true;
         let index = self.count - self.left - 1;
         let key = self.from.part(seed);
-        key.map(Some).map_err(|fault| fault.in_element(index as u64))
+        key.map(Some)
+            .map_err(|fault| fault.in_element(index as u64))
     }
 
     #[inline]
@@ -239,7 +251,9 @@ impl<'d, 'de> Fields<'d, 'de> {
     pub(super) fn visit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
         match visitor.visit_map(&mut self) {
             Ok(value) if self.at >= self.names.len() && !self.owes_value => Ok(value),
-            Ok(_) => Err(self.from.is_lost(Fault::new("a struct was not read to its end"))),
+            Ok(_) => Err(self
+                .from
+                .is_lost(Fault::new("a struct was not read to its end"))),
             Err(fault) => Err(self.from.is_lost(fault)),
         }
     }
@@ -248,7 +262,10 @@ impl<'d, 'de> Fields<'d, 'de> {
 impl<'de> MapAccess<'de> for &mut Fields<'_, 'de> {
     type Error = Fault;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         if self.owes_value {
             self.owes_value = false;
             self.from.skip()?;
@@ -258,7 +275,8 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, 'de> {
         };
         self.at += 1;
         self.owes_value = true;
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
@@ -281,29 +299,29 @@ impl<'de> MapAccess<'de> for &mut Fields<'_, 'de> {
 /// A variant, of which the head was read.
 pub(super) struct Variant<'d, 'de> {
     from: &'d mut Decoder<'de>,
-    names: Names<'de>,
     name: &'de str,
+    names: Names<'de>,
     kind: u8,
 }
 
 impl<'d, 'de> Variant<'d, 'de> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         from: &'d mut Decoder<'de>,
+        name: &'de str,
         names: Names<'de>,
         kind: u8,
-    ) -> Result<Self, Fault> {
-        let name = names.get(0).ok_or_else(|| Fault::new("a variant has no name"))?;
-        Ok(Variant {
+    ) -> Self {
+        Variant {
             from,
-            names,
             name,
+            names,
             kind,
-        })
+        }
     }
 
     /// What is in the variant, as a value of its own.
-    #[inline]
+    #[inline(always)]
     fn body(self) -> Body<'d, 'de> {
         Body::new(self.from, self.names, self.kind)
     }
@@ -313,7 +331,7 @@ impl<'d, 'de> EnumAccess<'de> for Variant<'d, 'de> {
     type Error = Fault;
     type Variant = Self;
 
-    #[inline]
+    #[inline(always)]
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
         let name = BorrowedStrDeserializer::<Fault>::new(self.name);
         match seed.deserialize(name) {
@@ -323,44 +341,54 @@ impl<'d, 'de> EnumAccess<'de> for Variant<'d, 'de> {
     }
 }
 
+/// Says in which variant something failed.
+#[inline(always)]
+fn in_variant<R>(name: &str, done: Result<R, Fault>) -> Result<R, Fault> {
+    match done {
+        Ok(value) => Ok(value),
+        Err(fault) => Err(fault.in_field(name)),
+    }
+}
+
 impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Fault;
 
-    #[inline]
+    #[inline(always)]
     fn unit_variant(self) -> Result<(), Fault> {
         if self.kind == kind::UNIT_VARIANT {
             return Ok(());
         }
-        let name = self.name;
-        serde::Deserialize::deserialize(self.body()).map_err(|fault: Fault| fault.in_field(name))
+        in_variant(self.name, serde::Deserialize::deserialize(self.body()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
         let name = self.name;
-        let value = if self.kind == kind::NEWTYPE_VARIANT {
-            self.from.part(seed)
-        } else {
-            seed.deserialize(self.body())
-        };
-        value.map_err(|fault| fault.in_field(name))
+        if self.kind == kind::NEWTYPE_VARIANT {
+            return in_variant(name, self.from.part(seed));
+        }
+        in_variant(name, seed.deserialize(self.body()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
         let name = self.name;
-        let value = self.body().deserialize_tuple(len, visitor);
-        value.map_err(|fault| fault.in_field(name))
+        if self.kind == kind::TUPLE_VARIANT {
+            return in_variant(name, self.from.deserialize_tuple(len, visitor));
+        }
+        in_variant(name, self.body().deserialize_tuple(len, visitor))
     }
 
-    #[inline]
+    #[inline(always)]
     fn struct_variant<V: Visitor<'de>>(
         self,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let name = self.name;
-        let value = self.body().deserialize_struct("", fields, visitor);
-        value.map_err(|fault| fault.in_field(name))
+        if let (kind::STRUCT_VARIANT, Names::Known(shape)) = (self.kind, self.names) {
+            return in_variant(name, de::known_struct(self.from, shape, 1, fields, visitor));
+        }
+        in_variant(name, self.body().deserialize_struct("", fields, visitor))
     }
 }

@@ -6,7 +6,7 @@
 use serde::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 
-use super::access::{Elements, Entries};
+use super::access::{Elements, Entries, Variant};
 use super::body::Body;
 use super::de;
 use super::decoder::{Decoder, Names, no_kind};
@@ -67,12 +67,12 @@ fn compound<'de, V: Visitor<'de>>(
         }
         kind::UNIT_VARIANT => {
             let names = from.names(kind)?;
-            visitor.visit_borrowed_str(variant_name(&names)?)
+            visitor.visit_borrowed_str(names.variant()?)
         }
         kind::NEWTYPE_VARIANT..=kind::STRUCT_VARIANT => {
             let names = from.names(kind)?;
             let mut entry = OneEntry {
-                name: Some(variant_name(&names)?),
+                name: Some(names.variant()?),
                 body: Some(Body::new(from, names, kind)),
             };
             let value = visitor.visit_map(&mut entry)?;
@@ -160,13 +160,12 @@ pub(super) fn map_as_enum<'de, V: Visitor<'de>>(
         return Err(Fault::new("the name of a variant is text"));
     }
     let name = from.str()?;
-    let names = Names::Inline([name].into());
-    let variant = super::access::Variant::new(from, names, kind::NEWTYPE_VARIANT)?;
-    visitor.visit_enum(variant)
-}
-
-fn variant_name<'de>(names: &Names<'de>) -> Result<&'de str, Fault> {
-    names.get(0).ok_or_else(|| Fault::new("a variant has no name"))
+    visitor.visit_enum(Variant::new(
+        from,
+        name,
+        Names::Inline(&[]),
+        kind::NEWTYPE_VARIANT,
+    ))
 }
 
 /// A variant as a map: its name, then what is in it.
@@ -178,11 +177,15 @@ struct OneEntry<'d, 'de> {
 impl<'de> MapAccess<'de> for &mut OneEntry<'_, 'de> {
     type Error = Fault;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
         let Some(name) = self.name.take() else {
             return Ok(None);
         };
-        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+        seed.deserialize(BorrowedStrDeserializer::new(name))
+            .map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {

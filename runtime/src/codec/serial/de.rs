@@ -141,11 +141,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
     }
 
     #[inline]
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _: usize,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
         self.deserialize_seq(visitor)
     }
 
@@ -197,7 +193,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         match self.peek()? {
             kind @ kind::UNIT_VARIANT..=kind::STRUCT_VARIANT => {
                 let names = self.names(kind)?;
-                visitor.visit_enum(Variant::new(self, names, kind)?)
+                visitor.visit_enum(Variant::new(self, names.variant()?, names, kind))
             }
             kind::STR => visitor.visit_enum(self.str()?.into_deserializer()),
             kind::MAP => any::map_as_enum(self, visitor),
@@ -256,14 +252,13 @@ pub(super) fn by_name<'de, V: Visitor<'de>>(
     fields: Option<&'static [&'static str]>,
     visitor: V,
 ) -> Result<V::Value, Fault> {
-    let written = names.clone();
     Fields::new(from, names, first)
         .visit(visitor)
         .map_err(|mut fault| {
             if fault.is_here() && fault.text().starts_with("missing field") {
                 let read = fields.map(|fields| fields.join(", "));
                 let read = read.map_or_else(String::new, |read| format!("; it reads {read}"));
-                fault.note(&format!(" (it wrote {}{read})", written.listed(first)));
+                fault.note(&format!(" (it wrote {}{read})", names.listed(first)));
             }
             fault
         })

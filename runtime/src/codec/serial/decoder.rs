@@ -46,34 +46,41 @@ pub(super) struct Decoder<'de> {
     memory: PhantomData<&'de [u8]>,
 }
 
-/// The names of a struct or variant, and from which on they are fields.
-#[derive(Clone)]
+/// The names of a struct, or of a variant, whose own is the first.
+#[derive(Clone, Copy)]
 pub(super) enum Names<'de> {
     Known(&'static Shape),
-    /// They stand in the message.
-    Inline(std::rc::Rc<[&'de str]>),
+    /// They stand in the message; looked up one by one, since that is rare.
+    Inline(&'de [u8]),
 }
 
 impl<'de> Names<'de> {
     #[inline(always)]
-    pub(super) fn get(&self, index: usize) -> Option<&'de str> {
+    pub(super) fn get(self, index: usize) -> Option<&'de str> {
         match self {
             Names::Known(shape) => shape.names.get(index).copied(),
-            Names::Inline(names) => names.get(index).copied(),
+            Names::Inline(list) => shapes::name_in(list, index),
         }
     }
 
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
+    pub(super) fn len(self) -> usize {
         match self {
             Names::Known(shape) => shape.names.len(),
-            Names::Inline(names) => names.len(),
+            Names::Inline(list) => shapes::names_in(list).map_or(0, |names| names.len()),
         }
     }
 
-    /// The names, for an error.
-    pub(super) fn listed(&self, from: usize) -> String {
-        let names: Vec<&str> = (from..self.len()).filter_map(|at| self.get(at)).collect();
+    /// The name of a variant.
+    #[inline(always)]
+    pub(super) fn variant(self) -> Result<&'de str, Fault> {
+        self.get(0)
+            .ok_or_else(|| Fault::new("a variant has no name"))
+    }
+
+    /// The names from the `first` on, for an error.
+    pub(super) fn listed(self, first: usize) -> String {
+        let names: Vec<&str> = (first..self.len()).filter_map(|at| self.get(at)).collect();
         match names.is_empty() {
             true => "no field".to_owned(),
             false => names.join(", "),
@@ -259,8 +266,10 @@ impl<'de> Decoder<'de> {
     pub(super) fn inline_names(&mut self) -> Result<Names<'de>, Fault> {
         let len = u32::from_le_bytes(self.array()?);
         let list = self.bytes(len as usize)?;
-        let names = shapes::names_in(list).ok_or_else(|| Fault::new("a list of names is spoilt"))?;
-        Ok(Names::Inline(names.into()))
+        match shapes::names_in(list) {
+            Some(_) => Ok(Names::Inline(list)),
+            None => Err(Fault::new("a list of names is spoilt")),
+        }
     }
 
     /// Reads a part of another value.

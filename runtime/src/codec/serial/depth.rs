@@ -42,7 +42,9 @@ impl Depth {
         Depth {
             floor: here().saturating_sub(left / 2),
             level: 0,
-            most: u32::try_from(left / PER_LEVEL).unwrap_or(u32::MAX).max(FEWEST),
+            most: u32::try_from(left / PER_LEVEL)
+                .unwrap_or(u32::MAX)
+                .max(FEWEST),
             left,
         }
     }

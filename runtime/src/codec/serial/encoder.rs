@@ -4,6 +4,7 @@
 //! The cursor's place and end stand in a struct that no cold function gets by reference: those get [`Side`], and give the new
 //! place back by value. So a loop over small values keeps them in registers.
 
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,9 +15,9 @@ use super::depth::{self, Depth};
 use super::fault::Fault;
 use super::format::{INLINE, LONGEST, kind, wide, word};
 use super::handles::Noted;
-use super::{packed, paths};
 use super::primitive::{self, Primitive};
 use super::shapes::{self, Entry, Owner};
+use super::{packed, paths};
 use crate::codec::Writer;
 use crate::heap::Held;
 
@@ -45,8 +46,36 @@ pub(super) struct Side<'w, 's> {
     noted: Option<Box<Noted>>,
 }
 
+/// Room for bytes that are counted as written.
+pub(super) struct Room<'r> {
+    at: *mut u8,
+    end: *mut u8,
+    of: PhantomData<&'r mut u8>,
+}
+
+impl Room<'_> {
+    /// Writes the next bytes; `false` where there is no room for them.
+    #[inline(always)]
+    pub(super) fn put<const N: usize>(&mut self, bytes: [u8; N]) -> bool {
+        if self.end.addr() - self.at.addr() < N {
+            return false;
+        }
+        // SAFETY: there is room for as many.
+        unsafe {
+            self.at.cast::<[u8; N]>().write_unaligned(bytes);
+            self.at = self.at.add(N);
+        }
+        true
+    }
+
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.at == self.end
+    }
+}
+
 /// The first byte of the memory, its next and its end.
-type Room = (*mut u8, *mut u8, *mut u8);
+type Memory = (*mut u8, *mut u8, *mut u8);
 
 impl<'w, 's> Side<'w, 's> {
     pub(super) fn new(out: &'w mut Writer<'s>) -> Self {
@@ -63,7 +92,7 @@ impl<'w, 's> Side<'w, 's> {
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, used: usize, more: usize) -> Result<Room, Fault> {
+    fn grow(&mut self, used: usize, more: usize) -> Result<Memory, Fault> {
         // SAFETY: the cursor has written as many bytes.
         unsafe { self.out.set_len(used) };
         // So that many small values do not ask many times.
@@ -71,7 +100,7 @@ impl<'w, 's> Side<'w, 's> {
         Ok(self.room())
     }
 
-    fn room(&mut self) -> Room {
+    fn room(&mut self) -> Memory {
         let base = self.out.base().as_ptr();
         // SAFETY: `len` and what is left are inside the writer's memory.
         unsafe {
@@ -102,7 +131,6 @@ impl<'w, 's> Side<'w, 's> {
     fn check_later(&mut self, entry: &'static Entry) {
         self.unchecked.push(entry);
     }
-
 }
 
 impl<'w, 's> Encoder<'w, 's> {
@@ -178,6 +206,19 @@ impl<'w, 's> Encoder<'w, 's> {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), at, bytes.len());
         }
         Ok(())
+    }
+
+    /// Room for `count` bytes; the caller fills it, or has the whole value fail ([`broken`](Self::broken)).
+    #[inline]
+    pub(super) fn room_for(&mut self, count: usize) -> Result<Room<'_>, Fault> {
+        // SAFETY: the bytes of a value that fails are never read.
+        let at = unsafe { self.claim(count)? };
+        Ok(Room {
+            at,
+            // SAFETY: inside the memory that was claimed.
+            end: unsafe { at.add(count) },
+            of: PhantomData,
+        })
     }
 
     /// A number behind its kind.

@@ -6,9 +6,10 @@
 
 use std::marker::PhantomData;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, Room, too_long};
 use super::fault::Fault;
-use super::format::kind;
+use super::format::{kind, wide};
+use super::primitive;
 
 macro_rules! leaves {
     ($($ty:ty)*) => {
@@ -71,6 +72,16 @@ macro_rules! numbers {
             }
 
             #[inline(always)]
+            fn put_into(self, room: &mut Room<'_>) -> bool {
+                match self {
+                    $( Number::$kind(value) => {
+                        primitive::to_bytes(value).is_some_and(|bytes| room.put(bytes))
+                    } )*
+                    Number::Other => false,
+                }
+            }
+
+            #[inline(always)]
             pub(super) fn put(self, to: &mut Encoder<'_, '_>) -> Result<(), Fault> {
                 match self {
                     $( Number::$kind(value) => to.bare(value), )*
@@ -79,6 +90,35 @@ macro_rules! numbers {
             }
         }
     };
+}
+
+/// Writes `count` numbers of one kind.
+#[inline]
+pub(super) fn put_all<T>(
+    to: &mut Encoder<'_, '_>,
+    number: u8,
+    count: usize,
+    all: impl Iterator<Item = T>,
+) -> Result<(), Fault> {
+    let width = kind::width(number).unwrap_or(1);
+    to.put(wide(kind::PACKED + number, count as u64))?;
+    let bytes = count.checked_mul(width).ok_or_else(too_long)?;
+    let mut room = to.room_for(bytes)?;
+    let mut fits = true;
+    for value in all {
+        fits &= Number::of(&value).put_into(&mut room);
+    }
+    match fits && room.is_full() {
+        true => Ok(()),
+        false => Err(wrong_count(to)),
+    }
+}
+
+#[cold]
+fn wrong_count(to: &mut Encoder<'_, '_>) -> Fault {
+    to.broken(Fault::new(
+        "an iterator gave another number of elements than it said",
+    ))
 }
 
 numbers! {

@@ -178,11 +178,7 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
     }
 
     #[inline(always)]
-    fn serialize_struct(
-        self,
-        name: &'static str,
-        len: usize,
-    ) -> Result<Fields<'e, 'w, 's>, Fault> {
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Fields<'e, 'w, 's>, Fault> {
         Fields::begin(self, kind::STRUCT, name, len)
     }
 
@@ -195,6 +191,26 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
         len: usize,
     ) -> Result<Fields<'e, 'w, 's>, Fault> {
         Fields::begin(self, kind::STRUCT_VARIANT, variant, len)
+    }
+
+    #[inline]
+    fn collect_seq<I>(self, all: I) -> Result<(), Fault>
+    where
+        I: IntoIterator<Item: Serialize>,
+    {
+        let all = all.into_iter();
+        let count = match all.size_hint() {
+            (least, Some(most)) if least == most => Some(most),
+            _ => None,
+        };
+        if let (Some(number), Some(count)) = (packed::kind_of::<I::Item>(), count) {
+            return packed::put_all(self, number, count, all);
+        }
+        let mut parts = Parts::begin(self, kind::SEQ, count)?;
+        for part in all {
+            parts.serialize_element(&part)?;
+        }
+        parts.finish()
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Fault> {
@@ -464,11 +480,7 @@ impl<'e, 'w, 's> Fields<'e, 'w, 's> {
     }
 
     #[inline(always)]
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Fault> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Fault> {
         if !self.rest.take(packed(name)) {
             (self.rest, self.from) =
                 unpredicted(self.to, self.owner, self.head, self.rest, self.from, name);

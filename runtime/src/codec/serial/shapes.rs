@@ -64,7 +64,10 @@ impl Owner {
 
     #[inline(always)]
     fn key(&self) -> (Packed, u64) {
-        (packed(self.name), (self.fields as u64) << 8 | u64::from(self.kind))
+        (
+            packed(self.name),
+            (self.fields as u64) << 8 | u64::from(self.kind),
+        )
     }
 }
 
@@ -286,12 +289,26 @@ pub(super) fn listed(names: &[&str]) -> Vec<u8> {
 pub(super) fn names_in(mut list: &[u8]) -> Option<Vec<&str>> {
     let mut names = Vec::new();
     while !list.is_empty() {
-        let (len, rest) = list.split_first_chunk()?;
-        let (name, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        names.push(std::str::from_utf8(name).ok()?);
+        let (name, rest) = first_in(list)?;
+        names.push(name);
         list = rest;
     }
     Some(names)
+}
+
+/// One of the names in such a list.
+#[cold]
+pub(super) fn name_in(mut list: &[u8], index: usize) -> Option<&str> {
+    for _ in 0..index {
+        list = first_in(list)?.1;
+    }
+    first_in(list).map(|(name, _)| name)
+}
+
+fn first_in(list: &[u8]) -> Option<(&str, &[u8])> {
+    let (len, rest) = list.split_first_chunk()?;
+    let (name, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+    Some((std::str::from_utf8(name).ok()?, rest))
 }
 
 /// A list as a reader knows it.
@@ -334,7 +351,9 @@ static KNOWN: [AtomicPtr<Shape>; SHAPES] = [const { AtomicPtr::new(std::ptr::nul
 /// The shape with a number.
 #[inline(always)]
 pub(super) fn shape(number: u32, kind: u8) -> Result<&'static Shape, Fault> {
-    let known = KNOWN.get(number as usize).map(|known| known.load(Ordering::Acquire));
+    let known = KNOWN
+        .get(number as usize)
+        .map(|known| known.load(Ordering::Acquire));
     // SAFETY: null, or a leaked shape.
     match known.and_then(|known| unsafe { known.as_ref() }) {
         Some(shape) => Ok(shape),

@@ -133,10 +133,16 @@ impl Random {
                 3 => bytes.extend(((value >> 62) as u32).to_le_bytes()),
                 4 => bytes.push((value >> 63) as u8),
                 5 => bytes.extend(&b"text \xC3\xA9"[..(value >> 60) as usize % 8]),
-                _ if value % 3 == 0 => bytes.extend(&value.to_be_bytes()[..(value >> 60) as usize % 9]),
+                _ if value % 3 == 0 => {
+                    bytes.extend(&value.to_be_bytes()[..(value >> 60) as usize % 9])
+                }
                 // A head: a kind, and a small number above it.
                 _ => {
-                    let kind = if value & 8 == 0 { (value >> 4) % 20 } else { 32 + (value >> 4) % 44 };
+                    let kind = if value & 8 == 0 {
+                        (value >> 4) % 20
+                    } else {
+                        32 + (value >> 4) % 44
+                    };
                     let head = ((value >> 62) << 8 | kind).to_le_bytes();
                     bytes.extend(&head[..[1, 4, 8][(value >> 40) as usize % 3]]);
                 }
@@ -256,14 +262,20 @@ fn invalid_values() {
     refuses(tag!(Option<bool>), &[3, 2]);
     refuses(tag!(Option<bool>), &[3, 99]);
     refuses(tag!(Option<bool>), &[3, 0]);
-    refuses(tag!(Option<String>), &[&[3][..], &text(7, &[0xFF])].concat());
+    refuses(
+        tag!(Option<String>),
+        &[&[3][..], &text(7, &[0xFF])].concat(),
+    );
     refuses(tag!(Option<char>), &[6, 0, 0xD8, 0]);
     // Shapes of no session, and lists of names that are none.
     refuses(tag!(User), &[13, 7, 0, 0]);
     refuses(tag!(User), &[13, 0xFF, 0xFF, 0xFF]);
     refuses(tag!(User), &[13, 0xFF, 0xFF, 0xFF, 9, 0, 0, 0, 1]);
     refuses(tag!(Shape), &[14, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]);
-    refuses(tag!(Shape), &[14, 0xFF, 0xFF, 0xFF, 5, 0, 0, 0, 1, 0, 0, 0, b'?']);
+    refuses(
+        tag!(Shape),
+        &[14, 0xFF, 0xFF, 0xFF, 5, 0, 0, 0, 1, 0, 0, 0, b'?'],
+    );
 }
 
 #[test]
@@ -287,7 +299,10 @@ fn forged_lengths() {
         refuses(tag!(&str), &bytes);
         refuses(tag!(String), &bytes);
         refuses(tag!(PathBuf), &bytes);
-        for kind in [7u8, 8, 9, 10, 11, 64, 67, 68, 75].into_iter().filter(|_| count < 1 << 56) {
+        for kind in [7u8, 8, 9, 10, 11, 64, 67, 68, 75]
+            .into_iter()
+            .filter(|_| count < 1 << 56)
+        {
             let head = (count << 8 | u64::from(kind)).to_le_bytes();
             let bytes = [&head[..], &[1; 8]].concat();
             refuses(tag!(Vec<String>), &bytes);
@@ -376,7 +391,10 @@ fn depth() {
     on_stack(2 << 20, move || {
         let message = Message::new(&bytes, 0);
         let error = tag!(List).get(&mut message.reader(false)).unwrap_err();
-        assert!(error.is_decode() && error.to_string().contains("levels deep"), "{error}");
+        assert!(
+            error.is_decode() && error.to_string().contains("levels deep"),
+            "{error}"
+        );
     });
 }
 
