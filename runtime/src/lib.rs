@@ -31,7 +31,7 @@ pub use channel::{
 };
 pub use codec::Plain;
 pub use entry::init;
-pub use error::{Error, Failure, Result};
+pub use error::{Context, Error, Failure, Result};
 pub use pool::{
     AsCompleted, Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, as_completed, cancelled, map,
     wait_all, wait_any,
@@ -63,6 +63,7 @@ pub mod __private {
         OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
     };
     pub use crate::entry::run_main;
+    pub use crate::error::__private::*;
     pub use crate::sys::futex::calls as waiting_calls;
     pub use crate::task::__private::*;
     pub use crate::testing::run_test;

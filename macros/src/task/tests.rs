@@ -4,9 +4,11 @@ use super::task;
 use proc_macro2::TokenStream;
 use quote::quote;
 
+const PLACE: (usize, usize) = (7, 1);
+
 /// The texts of the `compile_error!`s of an expansion.
 fn errors(args: TokenStream, item: TokenStream) -> Vec<String> {
-    let expansion = task(args, item).to_string();
+    let expansion = task(args, item, PLACE).to_string();
     expansion
         .split("compile_error ! { \"")
         .skip(1)
@@ -15,7 +17,7 @@ fn errors(args: TokenStream, item: TokenStream) -> Vec<String> {
 }
 
 fn expansion(item: TokenStream) -> String {
-    task(quote!(), item).to_string().replace(' ', "")
+    task(quote!(), item, PLACE).to_string().replace(' ', "")
 }
 
 #[test]
@@ -242,7 +244,7 @@ fn a_wrong_argument_does_not_unmake_the_task() {
     for (args, reason) in [
         (
             quote!(nam = "x"),
-            "unknown argument `nam`: `#[mp::task]` knows `name`, `timeout`, `retries` and `crate`",
+            "unknown argument `nam`: `#[mp::task]` knows `name`, `timeout`, `retries`, `fallible` and `crate`",
         ),
         (quote!(timeout = "3h"), "a time is a whole number above 0"),
         (quote!(retries = "3"), "`retries` needs a whole number"),
@@ -270,7 +272,8 @@ fn a_wrong_argument_does_not_unmake_the_task() {
                 args,
                 quote!(
                     fn f() {}
-                )
+                ),
+                PLACE,
             )
             .to_string()
             .contains("__mp_task_f")
@@ -348,9 +351,9 @@ fn names_and_visibility() {
     let text = expansion(quote!(
         pub(crate) fn r#match(r#fn: u8) {}
     ));
-    assert!(text.contains("mod__mp_task_match{"), "{text}");
+    assert!(text.contains("mod__mp_task_match_7_1{"), "{text}");
     assert!(
-        text.contains("pub(crate)constr#match:__mp_task_match::r#match"),
+        text.contains("pub(crate)staticr#match:__mp_task_match_7_1::r#match"),
         "{text}"
     );
     for (vis, deeper) in [
@@ -397,6 +400,7 @@ fn the_signature_is_in_the_documentation() {
         quote!(
             fn dot(a: &[f64], b: Vec<(u8, crate::T)>) -> f64 {}
         ),
+        PLACE,
     )
     .to_string();
     assert!(
