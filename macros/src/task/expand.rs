@@ -98,7 +98,8 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     let krate = &model.krate;
     let private = quote!(#krate::__private);
     let params: Vec<&Type> = model.params.iter().map(|param| &param.named).collect();
-    let output = value_type(&model.output);
+    let output = used_type(model, path);
+    let defined = defined_type(&model.output, &private);
     let refs = match params.len() {
         0 => quote!(*__mp_input),
         1 => quote!((__mp_input,)),
@@ -142,6 +143,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         Output::Never => call,
         Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
         Output::Fallible { error, place, .. } => fallible(&call, *error, *place, &private),
+        Output::Alias(ty) => fallible(&call, Thrown::Any, ty.span(), &private),
     };
     let reducer = (params.len() == 2).then(|| {
         quote! {
@@ -156,7 +158,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         impl #krate::Task for #path {
             type Input<'a> = #input;
             type Params<'a> = (#(#params,)*);
-            type Output = #output;
+            type Output = #defined;
             type State = ();
             fn entry() -> &'static #private::Entry {
                 static ENTRY: #private::Entry = #private::Entry::of::<#path>(
@@ -228,10 +230,21 @@ fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
     quote!(#private::#check(&#probe, #asked #call))
 }
 
-fn value_type(output: &Output) -> Type {
+/// What the caller gets, where the task is defined.
+fn defined_type(output: &Output, private: &TokenStream) -> Type {
     match output {
         Output::Unit | Output::Never => syn::parse_quote!(()),
         Output::Value(value) | Output::Fallible { value, .. } => (**value).clone(),
+        Output::Alias(ty) => syn::parse_quote!(<#ty as #private::AnyResult>::Value),
+    }
+}
+
+/// The same everywhere else: an alias is asked once, so that a wrong one is one error.
+fn used_type(model: &Model, path: &TokenStream) -> Type {
+    let krate = &model.krate;
+    match &model.output {
+        Output::Alias(_) => syn::parse_quote!(<#path as #krate::Task>::Output),
+        other => defined_type(other, &quote!(#krate::__private)),
     }
 }
 
@@ -245,7 +258,7 @@ fn calls(model: &Model, path: &TokenStream) -> TokenStream {
         [one] => quote!(#one),
         more => quote!((#(#more),*)),
     };
-    let output = value_type(&model.output);
+    let output = used_type(model, path);
     quote! {
         #[automatically_derived]
         impl #path {

@@ -49,12 +49,7 @@ impl Model {
         check_qualifiers(&function, &mut errors);
         check_generics(&function, &mut errors);
         let params = params(&function, &mut errors);
-        let output = output(
-            &function.sig.output,
-            args.fallible.as_ref(),
-            &args.krate,
-            &mut errors,
-        );
+        let output = output(&function.sig.output, args.fallible.as_ref(), &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }

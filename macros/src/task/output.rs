@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned as _;
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath};
+use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath};
 
 use super::types;
 use crate::errors::Errors;
@@ -23,6 +23,8 @@ pub(super) enum Output {
         /// Where a wrong error is shown.
         place: Span,
     },
+    /// A `Result` in other words, which alone know what the caller gets.
+    Alias(Box<Type>),
 }
 
 /// What is known of the error of a task that can fail.
@@ -52,7 +54,6 @@ const ERRORS: &[(&str, &str)] = &[
 pub(super) fn output(
     returned: &ReturnType,
     fallible: Option<&Fallible>,
-    krate: &Path,
     errors: &mut Errors,
 ) -> Output {
     let asked = fallible.map(|fallible| fallible.yes);
@@ -84,13 +85,7 @@ pub(super) fn output(
             check_asked(fallible, errors);
         }
         types::check_error(ty, errors);
-        return Output::Fallible {
-            value: Box::new(syn::parse_quote_spanned!(ty.span()=>
-                <#ty as #krate::__private::AnyResult>::Value
-            )),
-            error: Thrown::Any,
-            place: ty.span(),
-        };
+        return Output::Alias(ty.clone());
     }
     types::check_result(ty, errors);
     Output::Value(ty.clone())
@@ -183,8 +178,7 @@ mod tests {
             yes,
         });
         let mut errors = Errors::default();
-        let krate = syn::parse_quote!(::mp);
-        let output = output(&returned, fallible.as_ref(), &krate, &mut errors);
+        let output = output(&returned, fallible.as_ref(), &mut errors);
         if !errors.is_empty() {
             return Err(errors.texts());
         }
@@ -192,6 +186,7 @@ mod tests {
             Output::Unit => "unit".to_owned(),
             Output::Never => "never".to_owned(),
             Output::Value(_) => "value".to_owned(),
+            Output::Alias(_) => "alias".to_owned(),
             Output::Fallible { value, error, .. } => {
                 let value = value.to_token_stream().to_string().replace(' ', "");
                 format!("{error:?} {value}")
@@ -245,16 +240,8 @@ mod tests {
             (quote!(Result<u64, Failure>), true, "Any u64"),
             (quote!(Result<u64, String>), true, "Any u64"),
             (quote!(Result<u64, &str>), true, "Any u64"),
-            (
-                quote!(Result<u64>),
-                true,
-                "Any <Result<u64>as::mp::__private::AnyResult>::Value",
-            ),
-            (
-                quote!(Mine),
-                true,
-                "Any <Mineas::mp::__private::AnyResult>::Value",
-            ),
+            (quote!(Result<u64>), true, "alias"),
+            (quote!(Mine), true, "alias"),
         ] {
             assert_eq!(read(ty.clone(), Some(yes)).as_deref(), Ok(expected), "{ty}");
         }

@@ -137,8 +137,8 @@ impl Failure {
 /// rustc prints the label alone where a `?` is refused, so the label says what to write.
 #[diagnostic::on_unimplemented(
     message = "no `mp::Failure` can be made of `{Self}` by itself",
-    label = "`.map_err(mp::Failure::from_boxed)?` takes a box with an error of any kind, \
-             and `.map_err(|error| mp::Failure::new(…))?` whatever has a text"
+    label = "write `.map_err(mp::Failure::from_boxed)?` for a box, \
+             `.map_err(|error| mp::Failure::new(…))?` for what has a text"
 )]
 pub trait IntoFailure {
     /// The failure that says the same.
