@@ -46,7 +46,7 @@ fn by_anyhow(text: &str) -> anyhow::Result<u64> {
 
 #[mp::task]
 fn by_anyhow_in_full(text: &str) -> Result<u64, anyhow::Error> {
-    Ok(by_anyhow(text)?)
+    by_anyhow(text)
 }
 
 #[mp::task]

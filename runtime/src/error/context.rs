@@ -9,7 +9,7 @@ use super::Failure;
 /// Says what was being done when something failed: `.context(…)` of a `Result` or an `Option` makes the error an
 /// [`mp::Failure`](Failure) with the text first and the error as its cause.
 ///
-/// It takes the errors that `?` takes, and boxes that are `Send`. `E` only tells these apart: let it be inferred.
+/// It takes the errors that `?` takes, and boxes that are `Send`. `Form` only tells these apart: let it be inferred.
 ///
 /// ```
 /// use mp::Context as _;
@@ -30,7 +30,7 @@ use super::Failure;
 /// # Ok(())
 /// # }
 /// ```
-pub trait Context<T, E>: Sized {
+pub trait Context<T, Form>: Sized {
     /// The value, or a failure that says `context`.
     ///
     /// # Errors
@@ -63,36 +63,56 @@ pub trait Context<T, E>: Sized {
     fn with_context<C: Display, F: FnOnce() -> C>(self, context: F) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<Failure>> Context<T, E> for Result<T, E> {
+// One impl for all `Result`s, so that what `parse` gives is inferred through it.
+impl<T, E: Fails<Form>, Form> Context<T, Form> for Result<T, E> {
     #[inline]
     fn with_context<C: Display, F: FnOnce() -> C>(self, context: F) -> Result<T, Failure> {
-        self.map_err(|error| error.into().context(context()))
+        self.map_err(|error| error.fail().context(context()))
     }
 }
 
-/// Tells the forms of [`Context`] apart that coherence would not let stand side by side.
-#[derive(Debug)]
-pub enum Apart {}
-
-impl<T> Context<T, Apart> for Option<T> {
+impl<T> Context<T, Absent> for Option<T> {
     #[inline]
     fn with_context<C: Display, F: FnOnce() -> C>(self, context: F) -> Result<T, Failure> {
         self.ok_or_else(|| Failure::new(context().to_string()))
     }
 }
 
-macro_rules! boxes {
-    ($($bounds:tt)*) => {
-        impl<'a, T> Context<T, Apart> for Result<T, Box<dyn StdError $($bounds)* + 'a>> {
-            #[inline]
-            fn with_context<C: Display, F: FnOnce() -> C>(self, context: F) -> Result<T, Failure> {
-                self.map_err(|error| Failure::from_boxed(error).context(context()))
-            }
-        }
-    };
+/// There is no error.
+#[derive(Debug)]
+pub enum Absent {}
+
+/// An error that `?` takes.
+#[derive(Debug)]
+pub enum Taken {}
+
+/// A box that it does not take.
+#[derive(Debug)]
+pub enum Boxed {}
+
+/// What can be given a context. `Form` tells the impls apart that coherence would not let stand side by side.
+pub trait Fails<Form> {
+    /// The failure that says the same.
+    fn fail(self) -> Failure;
 }
-boxes!(+ Send);
-boxes!(+ Send + Sync);
+
+impl<E: Into<Failure>> Fails<Taken> for E {
+    fn fail(self) -> Failure {
+        self.into()
+    }
+}
+
+impl Fails<Boxed> for Box<dyn StdError + Send + '_> {
+    fn fail(self) -> Failure {
+        Failure::from_boxed(self)
+    }
+}
+
+impl Fails<Boxed> for Box<dyn StdError + Send + Sync + '_> {
+    fn fail(self) -> Failure {
+        Failure::from_boxed(self)
+    }
+}
 
 /// Returns an [`mp::Failure`](Failure) from the function: of a text with arguments as `format!` takes them, or of an
 /// error of any type.

@@ -6,6 +6,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Deref;
 
 use super::{Error, Kind};
 
@@ -55,7 +56,7 @@ impl Failure {
         }
     }
 
-    /// A failure of a boxed error of any kind, for the boxes that `?` cannot take by itself.
+    /// A failure of an error of any kind in a box (or in another pointer), for those that `?` cannot take by itself.
     ///
     /// ```
     /// type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -66,12 +67,12 @@ impl Failure {
     ///
     /// #[mp::task]
     /// fn load() -> Result<u32, mp::Failure> {
-    ///     Ok(read().map_err(mp::Failure::from_boxed)?)
+    ///     read().map_err(mp::Failure::from_boxed)
     /// }
     ///
     /// assert_eq!(load().unwrap_err().message(), "invalid digit found in string");
     /// ```
-    pub fn from_boxed<E: StdError + ?Sized>(error: Box<E>) -> Self {
+    pub fn from_boxed<P: Deref<Target: StdError>>(error: P) -> Self {
         Failure::told(&*error)
     }
 

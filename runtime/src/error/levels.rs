@@ -80,20 +80,21 @@ level! {
 level! {
     /// What has an error inside: `Box<dyn Error + …>`, `anyhow::Error`, `eyre::Report`.
     Level2
-    Pointer [E: Deref<Target: StdError>] &&&&&ErrorProbe<E>, |error: E| Failure::told(&*error);
+    Pointer [E: Deref<Target: StdError>] &&&&&ErrorProbe<E>, |error: E| Failure::from_boxed(error);
 }
 
 level! {
     /// What converts into an error that may go to other threads.
     Level3
     Boxed [E: Into<Box<dyn StdError + Send + Sync>>] &&&&ErrorProbe<E>,
-        |error: E| Failure::from_boxed(error.into());
+        |error: E| Failure::from_boxed::<Box<dyn StdError + Send + Sync>>(error.into());
 }
 
 level! {
     /// What converts into an error that stays on its thread.
     Level4
-    BoxedHere [E: Into<Box<dyn StdError>>] &&&ErrorProbe<E>, |error: E| Failure::from_boxed(error.into());
+    BoxedHere [E: Into<Box<dyn StdError>>] &&&ErrorProbe<E>,
+        |error: E| Failure::from_boxed::<Box<dyn StdError>>(error.into());
 }
 
 level! {

@@ -231,13 +231,9 @@ impl Table {
 
 /// What is said of two tasks that cannot be told apart: where both are, and what to do.
 fn alike(one: &Entry, other: &Entry) -> String {
-    let place = |entry: &Entry| {
-        let path = without_hidden((entry.type_name)());
-        format!("`{path}`, line {}", entry.line)
-    };
-    let mut places = [place(one), place(other)];
-    places.sort();
-    let [first, second] = places;
+    let mut both = [one, other].map(|entry| (without_hidden((entry.type_name)()), entry.line));
+    both.sort();
+    let [first, second] = both.map(|(path, line)| format!("`{path}`, line {line}"));
     match one.given_name {
         Some(name) => format!(
             "two tasks have the name `{name}` ({first}, and {second}): give one of them another name"

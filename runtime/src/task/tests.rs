@@ -335,9 +335,9 @@ fn tasks_that_cannot_be_told_apart_are_refused() {
         let table = Table::new(Box::leak(Box::new(entries)).iter());
         table.map(|table| table.len())
     }
-    let error = two((square, add), Some("one name"), [1, 2], ["", ""]);
-    let expected = "two tasks have the name `one name` (`mp::task::tests::square`, line 1, and \
-                    `mp::task::tests::add`, line 2): give one of them another name";
+    let error = two((square, add), Some("one name"), [10, 9], ["", ""]);
+    let expected = "two tasks have the name `one name` (`mp::task::tests::add`, line 9, and \
+                    `mp::task::tests::square`, line 10): give one of them another name";
     assert_eq!(error.err().as_deref(), Some(expected));
     let error = two((square, square), None, [7, 7], ["0.1.0", "0.1.0"]);
     let error = error.err().unwrap_or_default();
