@@ -15,7 +15,8 @@ use quote::quote;
 
 use crate::errors::Errors;
 
-/// Line and column of an attribute. It tells hidden names apart, so that two tasks of one name in one place are one error.
+/// Line and column of an attribute. It tells hidden names apart, so that two tasks of one name in
+/// one place are one error.
 pub(crate) type Place = (usize, usize);
 
 /// The whole attribute: its arguments, the function under it, and where it stands.

@@ -1,8 +1,9 @@
 //! Every error a user can see: one opaque [`Error`] with predicates and context, and [`Failure`], which tasks return.
 //!
-//! An `Error` says what happened (its kind), to whom (task, item, worker, pid), how (signal, exit code, panic
-//! location) and why (`source`). It is built here and nowhere else, through the constructors below; other modules add
-//! context on the way up with the `with_…` methods. `Failure` and what makes one stand in files of their own.
+//! An `Error` says what happened (its kind), to whom (task, item, worker, pid), how (signal, exit
+//! code, panic location) and why (`source`). It is built here and nowhere else, through the
+//! constructors below; other modules add context on the way up with the `with_…` methods. `Failure`
+//! and what makes one stand in files of their own.
 
 mod context;
 mod failure;
@@ -19,7 +20,8 @@ pub use failure::Failure;
 pub(crate) mod __private {
     pub use super::levels::{ErrorProbe, Way};
 
-    /// The levels of the probe as methods only: no name of theirs can be taken for one of the user's.
+    /// The levels of the probe as methods only: no name of theirs can be taken for one of the
+    /// user's.
     pub mod error_levels {
         pub use crate::error::levels::{
             Level1 as _, Level2 as _, Level3 as _, Level4 as _, Level5 as _, Level6 as _,
@@ -66,7 +68,7 @@ struct Details {
 /// The kinds of error, one predicate each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The task returned `Err(Failure)`.
+    /// The task returned an error.
     Task,
     /// The task panicked.
     Panic,
@@ -202,7 +204,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the task itself returned `Err(Failure)`.
+    /// Whether the task itself failed: it returned an error, whose causes are in `source`.
     pub fn is_task(&self) -> bool {
         self.0.kind == Kind::Task
     }

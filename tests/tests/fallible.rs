@@ -1,4 +1,5 @@
-//! Tasks that can fail, with the errors that people use: text and causes arrive at the caller, in processes and in pools.
+//! Tasks that can fail, with the errors that people use: text and causes arrive at the caller, in
+//! processes and in pools.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -31,7 +32,7 @@ const NO_CONFIG: &str = "the configuration is unreadable";
 const NO_NUMBER: &str = "invalid digit found in string";
 
 mod alias {
-    /// An alias of somebody's crate.
+    /// An alias as crates have them.
     pub(crate) type Result<T, E = super::NoConfig> = std::result::Result<T, E>;
     /// One whose name does not say what it is.
     pub(crate) type Outcome<T> = std::result::Result<T, super::Failure>;
@@ -110,7 +111,8 @@ fn texts(error: &mp::Error) -> Vec<String> {
     texts
 }
 
-/// What a task gives in a process of its own and in a pool, with a good argument and with a bad one.
+/// What a task gives in a process of its own and in a pool, with a good argument and with a bad
+/// one.
 macro_rules! check {
     ($pool:ident, $task:ident, $good:expr, $causes:expr) => {
         assert_eq!($task.run("7").unwrap(), $good);

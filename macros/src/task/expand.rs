@@ -1,5 +1,5 @@
-//! The tokens of a task: the static under the user's name, the function as it was written, two impls, one entry in
-//! the table. Everything else is an ordinary function of the library.
+//! The tokens of a task: the static under the user's name, the function as it was written, two
+//! impls, one entry in the table. Everything else is an ordinary function of the library.
 //!
 //! Rules: every path is absolute, no name of the prelude or of a primitive type is used; whatever the user could have
 //! named alike stands in the hidden module or inside a function.
@@ -32,8 +32,9 @@ pub(super) fn expand(model: &Model, (line, column): Place) -> TokenStream {
     let vis = &model.function.vis;
     let struct_vis = one_deeper(vis);
     let (outer, docs) = (&model.outer, documentation(&model.function));
-    // A static, not a constant: rustc refuses a binding of its name where it stands, and says nothing of its uses.
-    // All of it stands at the user's name: that is where messages about the static point.
+    // A static, not a constant: rustc refuses a binding of its name where it stands, and says
+    // nothing of its uses. All of it stands at the user's name: that is where messages about the
+    // static point.
     let declaration = quote_spanned! {value.span()=>
         static #value: #hidden::#value = #hidden::#value;
     };
@@ -187,7 +188,8 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     }
 }
 
-/// The call of a task that can fail, with its error made a failure. Errors about it are shown at `place`.
+/// The call of a task that can fail, with its error made a failure. Errors about it are shown at
+/// `place`.
 fn fallible(call: &TokenStream, error: Thrown, place: Span, private: &TokenStream) -> TokenStream {
     let ands = std::iter::repeat_n(quote!(&), ERROR_LEVELS);
     let tokens = match error {

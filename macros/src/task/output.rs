@@ -1,5 +1,6 @@
-//! What a task gives: a value, or a value unless it fails. Decided by the words of the return type, for the macro sees no
-//! other; `fallible` and `fallible = false` decide where the words say the wrong thing.
+//! What a task gives: a value, or a value unless it fails. Decided by the words of the return type,
+//! for the macro sees no other; `fallible` and `fallible = false` decide where the words say the
+//! wrong thing.
 
 use proc_macro2::{Ident, Span};
 use syn::spanned::Spanned as _;
@@ -101,8 +102,8 @@ fn check_asked(fallible: Option<&Fallible>, errors: &mut Errors) {
     }
 }
 
-/// Value and error of a `Result` that says in its words that it fails the task. `Result<T>` has its error in an alias;
-/// where the attribute says `fallible`, the alias is asked for its value, too.
+/// Value and error of a `Result` that says in its words that it fails the task. `Result<T>` has its
+/// error in an alias; where the attribute says `fallible`, the alias is asked for its value, too.
 fn by_words(ty: &Type, asked: bool) -> Option<(&Type, Option<&Type>, Thrown)> {
     let Type::Path(path) = types::bare(ty) else {
         return None;

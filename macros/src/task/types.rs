@@ -99,7 +99,8 @@ pub(super) fn check_result(ty: &Type, errors: &mut Errors) {
     .visit_type(ty);
 }
 
-/// Reports what the type of an error cannot contain; the error itself stays in the process that ran the task.
+/// Reports what the type of an error cannot contain; the error itself stays in the process that ran
+/// the task.
 pub(super) fn check_error(ty: &Type, errors: &mut Errors) {
     struct Named<'e>(Check<'e>);
     impl Visit<'_> for Named<'_> {

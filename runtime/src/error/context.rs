@@ -1,15 +1,16 @@
-//! What makes writing failures short: [`Context`], and the macros `bail!` and `ensure!`. Relies on `failure` and on the
-//! levels, so that the macros take an error of any type.
+//! What makes writing failures short: [`Context`], and the macros `bail!` and `ensure!`. Relies on
+//! `failure` and on the levels, so that the macros take an error of any type.
 
 use std::error::Error as StdError;
 use std::fmt::Display;
 
 use super::Failure;
 
-/// Says what was being done when something failed: `.context(…)` of a `Result` or an `Option` makes the error an
-/// [`mp::Failure`](Failure) with the text first and the error as its cause.
+/// Says what was being done when something failed: `.context(…)` of a `Result` or an `Option` makes
+/// the error an [`mp::Failure`](Failure) with the text first and the error as its cause.
 ///
-/// It takes the errors that `?` takes, and boxes that are `Send`. `Form` only tells these apart: let it be inferred.
+/// It takes the errors that `?` takes, and boxes that are `Send`. `Form` only tells these apart:
+/// let it be inferred.
 ///
 /// ```
 /// use mp::Context as _;
@@ -48,7 +49,8 @@ pub trait Context<T, Form>: Sized {
         self.with_context(|| context)
     }
 
-    /// The value, or a failure with the text that `context` gives; it is asked only where there is no value.
+    /// The value, or a failure with the text that `context` gives; it is asked only where there is
+    /// no value.
     ///
     /// # Errors
     ///
@@ -90,7 +92,8 @@ pub enum Taken {}
 #[derive(Debug)]
 pub enum Boxed {}
 
-/// What can be given a context. `Form` tells the impls apart that coherence would not let stand side by side.
+/// What can be given a context. `Form` tells the impls apart that coherence would not let stand
+/// side by side.
 pub trait Fails<Form> {
     /// The failure that says the same.
     fn fail(self) -> Failure;
@@ -114,8 +117,8 @@ impl Fails<Boxed> for Box<dyn StdError + Send + Sync + '_> {
     }
 }
 
-/// Returns an [`mp::Failure`](Failure) from the function: of a text with arguments as `format!` takes them, or of an
-/// error of any type.
+/// Returns an [`mp::Failure`](Failure) from the function: of a text with arguments as `format!`
+/// takes them, or of an error of any type.
 ///
 /// The function returns a `Result` whose error is a `Failure`. Python: `raise`.
 ///
@@ -157,8 +160,8 @@ macro_rules! bail {
     };
 }
 
-/// Returns an [`mp::Failure`](Failure) from the function unless a condition holds: with what [`bail!`](crate::bail)
-/// would take after it, or else with the condition as its text.
+/// Returns an [`mp::Failure`](Failure) from the function unless a condition holds: with what
+/// [`bail!`](crate::bail) would take after it, or else with the condition as its text.
 ///
 /// Python: `if not …: raise`.
 ///

@@ -1,8 +1,10 @@
-//! [`Failure`], the error that tasks return: a text and the texts of its causes, made of any error there is.
+//! [`Failure`], the error that tasks return: a text and the texts of its causes, made of any error
+//! there is.
 //!
 //! Coherence decides which errors `?` takes. One blanket impl is possible, and it is the one over
-//! `Into<Box<dyn Error>>`: errors of every kind, text, `anyhow`, `eyre`. A box that is also `Send` does not convert
-//! into a plain one in std, and a second impl for it would overlap; [`Failure::from_boxed`] takes it.
+//! `Into<Box<dyn Error>>`: errors of every kind, text, `anyhow`, `eyre`. A box that is also `Send`
+//! does not convert into a plain one in std, and a second impl for it would overlap;
+//! [`Failure::from_boxed`] takes it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -10,13 +12,14 @@ use std::ops::Deref;
 
 use super::{Error, Kind};
 
-/// The error of a task: `?` makes it of nearly any error; its text and its causes travel to the caller, where it
-/// arrives as an [`Error`] with [`is_task`](Error::is_task).
+/// The error of a task: `?` makes it of nearly any error; its text and its causes travel to the
+/// caller, where it arrives as an [`Error`] with [`is_task`](Error::is_task).
 ///
-/// A task that returns `Result<T, mp::Failure>` gives the caller a plain `T`. `?` takes every `std::error::Error`,
-/// `String`, `&str`, `Box<dyn Error>`, `anyhow::Error`, `eyre::Report`: whatever converts into a `Box<dyn Error>`.
-/// Coherence leaves out a box that is `Send`: `.map_err(mp::Failure::from_boxed)?`. `Failure` is no
-/// `std::error::Error` itself, or `?` could not make it of all the types that are.
+/// A task that returns `Result<T, mp::Failure>` gives the caller a plain `T`. `?` takes every
+/// `std::error::Error`, `String`, `&str`, `Box<dyn Error>`, `anyhow::Error`, `eyre::Report`:
+/// whatever converts into a `Box<dyn Error>`. Coherence leaves out a box that is `Send`:
+/// `.map_err(mp::Failure::from_boxed)?`. `Failure` is no `std::error::Error` itself, or `?` could
+/// not make it of all the types that are.
 ///
 /// Python: the exception that a function raises in a worker.
 ///
@@ -56,7 +59,8 @@ impl Failure {
         }
     }
 
-    /// A failure of an error of any kind in a box (or in another pointer), for those that `?` cannot take by itself.
+    /// A failure of an error of any kind in a box (or in another pointer), for those that `?`
+    /// cannot take by itself.
     ///
     /// ```
     /// type AnyError = Box<dyn std::error::Error + Send + Sync>;

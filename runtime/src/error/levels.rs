@@ -1,8 +1,9 @@
-//! How an error of any type becomes a [`Failure`]: chosen by autoref specialisation, in expanded code.
+//! How an error of any type becomes a [`Failure`]: chosen by autoref specialisation, in expanded
+//! code.
 //!
-//! An expansion asks `(&&&&&&&ErrorProbe::of(&error)).failure_way()`. The first level that fits the type answers; the
-//! last takes every type, and the bound [`Way`] refuses it. Never in generic code: there the choice follows the bounds
-//! that are visible, not the type.
+//! An expansion asks `(&&&&&&&ErrorProbe::of(&error)).failure_way()`. The first level that fits the
+//! type answers; the last takes every type, and the bound [`Way`] refuses it. Never in generic
+//! code: there the choice follows the bounds that are visible, not the type.
 
 use std::error::Error as StdError;
 use std::fmt::{Debug, Display};
