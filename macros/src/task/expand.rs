@@ -134,18 +134,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         };
         quote!(.with_defaults(#timeout, #retries))
     });
-    let fields = (0..params.len()).map(syn::Index::from);
-    let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
-    let call = match &model.output {
-        Output::Unit => quote! {
-            let () = #call;
-            ::core::result::Result::Ok(())
-        },
-        Output::Never => call,
-        Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
-        Output::Fallible { error, place, .. } => fallible(&call, *error, *place, &private),
-        Output::Alias(ty) => fallible(&call, Thrown::Any, ty.span(), &private),
-    };
+    let call = invocation(model, path, &private);
     let reducer = (params.len() == 2).then(|| {
         quote! {
             fn reducer() -> ::core::option::Option<#private::Reduce> {
@@ -185,6 +174,22 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
                 #call
             }
         }
+    }
+}
+
+/// The body of `invoke`: the call, and what it gave as a result.
+fn invocation(model: &Model, path: &TokenStream, private: &TokenStream) -> TokenStream {
+    let fields = (0..model.params.len()).map(syn::Index::from);
+    let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
+    match &model.output {
+        Output::Unit => quote! {
+            let () = #call;
+            ::core::result::Result::Ok(())
+        },
+        Output::Never => call,
+        Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
+        Output::Fallible { error, place, .. } => fallible(&call, *error, *place, private),
+        Output::Alias(ty) => fallible(&call, Thrown::Any, ty.span(), private),
     }
 }
 
