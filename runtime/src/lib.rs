@@ -31,7 +31,7 @@ pub use channel::{
 };
 pub use codec::Plain;
 pub use entry::init;
-pub use error::{Error, Failure, Result};
+pub use error::{Context, Error, Failure, Result};
 pub use pool::{
     AsCompleted, Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, as_completed, cancelled, map,
     wait_all, wait_any,
@@ -70,6 +70,7 @@ pub mod __private {
         encode_bytes, plain_value, valid_field,
     };
     pub use crate::entry::run_main;
+    pub use crate::error::__private::*;
     pub use crate::sys::futex::calls as waiting_calls;
     pub use crate::task::__private::*;
     pub use crate::testing::run_test;
