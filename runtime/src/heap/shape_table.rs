@@ -5,13 +5,14 @@
 //!
 //! | words | written by | killed here → then |
 //! |---|---|---|
+//! | `next`: entries that are taken | an appender, one addition | before the entry: that number stays 0 |
 //! | `end`: words of the arena that are taken | an appender, one compare-and-swap | before the text: a gap, never read |
 //! | the text: a checksum, then its bytes | the appender that took the room | before the entry: a gap, never read |
-//! | `next`: entries that are taken | an appender, one addition | before the entry: that number stays 0 |
 //! | `entries[n]`: 0, or length and place | the appender that took `n`, once | after it: the text is whole |
 //!
 //! Orderings: the store of an entry is a release, its load an acquire; so a reader that sees the entry sees the text.
-//! All other words are relaxed. A text is copied out before it is looked at, and its checksum tells whether it was written over.
+//! All other words are relaxed. A text is copied out before it is looked at; its checksum is of number and text, and tells
+//! whether either was written over.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,29 +82,32 @@ impl<'h> ShapeTable<'h> {
             end.checked_add(words as u64)
                 .filter(|end| *end <= ARENA as u64)
         };
+        // Most often a full arena costs no number.
+        take(self.end.load(Ordering::Relaxed))?;
+        let number = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).ok()?;
+        let entry = self.entries.get(number)?;
+        stored("shape: number");
         let at = self
             .end
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         let at = usize::try_from(at.ok()?).ok()?;
         stored("shape: room");
-        let room = self.arena.get(at..at + words)?;
-        room[0].store(checksum(text), Ordering::Relaxed);
-        for (word, bytes) in room[1..].iter().zip(text.chunks(8)) {
+        let (sum, room) = self.arena.get(at..at + words)?.split_first()?;
+        let number = u32::try_from(number).ok()?;
+        sum.store(checksum(number, text), Ordering::Relaxed);
+        for (word, bytes) in room.iter().zip(text.chunks(8)) {
             let mut padded = [0; 8];
             padded[..bytes.len()].copy_from_slice(bytes);
             word.store(u64::from_le_bytes(padded), Ordering::Relaxed);
         }
         stored("shape: text");
-        let number = usize::try_from(self.next.fetch_add(1, Ordering::Relaxed)).ok()?;
-        stored("shape: number");
         let word = THERE | (text.len() as u64) << 32 | at as u64;
         // Never over another entry: a spoilt `next` may give a number twice.
-        let entry = self.entries.get(number)?;
         entry
             .compare_exchange(0, word, Ordering::Release, Ordering::Relaxed)
             .ok()?;
         stored("shape: entry");
-        u32::try_from(number).ok()
+        Some(number)
     }
 
     /// The text with a number, copied out; `None` where there is none (yet).
@@ -121,7 +125,7 @@ impl<'h> ShapeTable<'h> {
         let text = (entry & THERE != 0 && len <= LONGEST)
             .then(|| self.arena.get(at..at + 1 + len.div_ceil(8)))
             .flatten()
-            .and_then(|words| copied(words, len));
+            .and_then(|words| copied(number, words, len));
         text.map(Some).ok_or_else(|| {
             let text = format!("shape {number} of the session was written over");
             Error::new(Kind::Decode, text)
@@ -129,21 +133,32 @@ impl<'h> ShapeTable<'h> {
     }
 }
 
-/// The text of `len` bytes behind a checksum, if it is the one that the checksum is of.
-fn copied(words: &[AtomicU64], len: usize) -> Option<Vec<u8>> {
+/// The text of `len` bytes behind a checksum, if the checksum is of it and its number.
+fn copied(number: u32, words: &[AtomicU64], len: usize) -> Option<Vec<u8>> {
     let (sum, words) = words.split_first()?;
     let mut text: Vec<u8> = words
         .iter()
         .flat_map(|word| word.load(Ordering::Relaxed).to_le_bytes())
         .collect();
     text.truncate(len);
-    (checksum(&text) == sum.load(Ordering::Relaxed)).then_some(text)
+    (checksum(number, &text) == sum.load(Ordering::Relaxed)).then_some(text)
 }
 
 /// FNV-1a; never 0, which is what untouched memory says.
-fn checksum(text: &[u8]) -> u64 {
-    let sum = text.iter().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
-        (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+fn checksum(number: u32, text: &[u8]) -> u64 {
+    let bytes = number.to_le_bytes().into_iter().chain(text.iter().copied());
+    let sum = bytes.fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });
     sum | 1
+}
+
+#[cfg(test)]
+impl<'h> ShapeTable<'h> {
+    /// The words that tests scribble over: `next`, `end`, the first entries and the first texts.
+    pub(super) fn words(self) -> Vec<&'h AtomicU64> {
+        let heads = [self.next, self.end];
+        let rest = self.entries[..24].iter().chain(&self.arena[..100]);
+        heads.into_iter().chain(rest).collect()
+    }
 }
