@@ -5,3 +5,4 @@ pub mod doors;
 pub mod family;
 pub mod grief;
 pub mod program;
+pub mod serde_types;
