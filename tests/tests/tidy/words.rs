@@ -10,7 +10,7 @@ const PLACES: &[(&str, &[&str], &str)] = &[
     (
         "bincode",
         &["runtime/", "macros/", "examples/"],
-        "runtime/src/codec/serial.rs",
+        "runtime/src/codec/serial/primitive.rs",
     ),
     (
         "libc",
@@ -156,7 +156,7 @@ mod tests {
             [""; 0]
         );
         assert_eq!(
-            found("runtime/src/codec/serial.rs", "//! x\nuse bincode::config;"),
+            found("runtime/src/codec/serial/primitive.rs", "//! x\nuse bincode::config;"),
             [""; 0]
         );
         assert_eq!(found("benches/ring.rs", "//! x\nuse libc::c_int;"), [""; 0]);

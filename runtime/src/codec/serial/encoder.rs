@@ -350,6 +350,18 @@ impl<'w, 's> Encoder<'w, 's> {
         }
     }
 
+    /// A tuple struct is written; a value with it should be decoded again if none was yet.
+    #[inline]
+    pub(super) fn tuple_is_used(&mut self, owner: Owner) {
+        match shapes::predicted(owner)
+            .entry
+            .or_else(|| shapes::recorded(owner, &[]))
+        {
+            Some(entry) => self.is_used(entry),
+            None => self.side.is_wide = true,
+        }
+    }
+
     /// The names of a struct are recorded from here on; a variant's own is the first.
     #[cold]
     #[inline(never)]

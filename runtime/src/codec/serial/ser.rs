@@ -119,22 +119,26 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
     #[inline]
     fn serialize_unit_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         variant: &'static str,
     ) -> Result<(), Fault> {
-        Fields::begin(self, kind::UNIT_VARIANT, variant, 0)?.finish()
+        Fields::begin(self, variant_of(kind::UNIT_VARIANT, of, variant, 0))?.finish()
     }
 
     #[inline]
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         variant: &'static str,
         value: &T,
     ) -> Result<(), Fault> {
-        Fields::begin(&mut *self, kind::NEWTYPE_VARIANT, variant, 0)?.finish()?;
+        Fields::begin(
+            &mut *self,
+            variant_of(kind::NEWTYPE_VARIANT, of, variant, 0),
+        )?
+        .finish()?;
         self.nested(value)
             .map_err(|fault| self.broken(fault.in_field(variant)))
     }
@@ -157,21 +161,22 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
     #[inline]
     fn serialize_tuple_struct(
         self,
-        _: &'static str,
+        name: &'static str,
         len: usize,
     ) -> Result<Tuple<'e, 'w, 's>, Fault> {
+        self.tuple_is_used(struct_of(kind::TUPLE, name, len));
         Tuple::begin(self, len)
     }
 
     #[inline]
     fn serialize_tuple_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Tuple<'e, 'w, 's>, Fault> {
-        Fields::begin(&mut *self, kind::TUPLE_VARIANT, variant, 0)?.finish()?;
+        Fields::begin(&mut *self, variant_of(kind::TUPLE_VARIANT, of, variant, 0))?.finish()?;
         let mut tuple = Tuple::begin(self, len)?;
         tuple.variant = Some(variant);
         Ok(tuple)
@@ -179,18 +184,18 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
 
     #[inline(always)]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Fields<'e, 'w, 's>, Fault> {
-        Fields::begin(self, kind::STRUCT, name, len)
+        Fields::begin(self, struct_of(kind::STRUCT, name, len))
     }
 
     #[inline(always)]
     fn serialize_struct_variant(
         self,
-        _: &'static str,
+        of: &'static str,
         _: u32,
         variant: &'static str,
         len: usize,
     ) -> Result<Fields<'e, 'w, 's>, Fault> {
-        Fields::begin(self, kind::STRUCT_VARIANT, variant, len)
+        Fields::begin(self, variant_of(kind::STRUCT_VARIANT, of, variant, len))
     }
 
     #[inline]
@@ -232,6 +237,27 @@ impl<'e, 'w, 's> Serializer for &'e mut Encoder<'w, 's> {
     #[inline(always)]
     fn is_human_readable(&self) -> bool {
         HUMAN_READABLE
+    }
+}
+
+#[inline(always)]
+fn struct_of(kind: u8, name: &'static str, fields: usize) -> Owner {
+    let of = "";
+    Owner {
+        kind,
+        name,
+        of,
+        fields,
+    }
+}
+
+#[inline(always)]
+fn variant_of(kind: u8, of: &'static str, name: &'static str, fields: usize) -> Owner {
+    Owner {
+        kind,
+        name,
+        of,
+        fields,
     }
 }
 
@@ -453,13 +479,8 @@ pub(super) struct Fields<'e, 'w, 's> {
 
 impl<'e, 'w, 's> Fields<'e, 'w, 's> {
     #[inline(always)]
-    fn begin(
-        to: &'e mut Encoder<'w, 's>,
-        kind: u8,
-        name: &'static str,
-        fields: usize,
-    ) -> Result<Self, Fault> {
-        let owner = Owner { kind, name, fields };
+    fn begin(to: &'e mut Encoder<'w, 's>, owner: Owner) -> Result<Self, Fault> {
+        let Owner { kind, name, .. } = owner;
         let head = to.used();
         let mut rest = shapes::predicted(owner);
         let number = rest.entry.map_or(INLINE, |entry| entry.number);

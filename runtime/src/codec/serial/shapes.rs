@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::fault::Fault;
-use super::format::INLINE;
+use super::format::{INLINE, kind};
 use crate::heap::{self, SHAPES};
 
 /// A name packed with its length, as a sender compares it: two names are taken for one only where they are one.
@@ -52,6 +52,8 @@ fn can_be_predicted(name: &str) -> bool {
 pub(super) struct Owner {
     pub(super) kind: u8,
     pub(super) name: &'static str,
+    /// The enum of a variant.
+    pub(super) of: &'static str,
     pub(super) fields: usize,
 }
 
@@ -64,9 +66,11 @@ impl Owner {
 
     #[inline(always)]
     fn key(&self) -> (Packed, u64) {
+        // Variants of one name in two enums are told apart; that they are is of no other use.
+        let of = (self.of.as_ptr().addr() as u64) << 24;
         (
             packed(self.name),
-            (self.fields as u64) << 8 | u64::from(self.kind),
+            of ^ (self.fields as u64) << 8 ^ u64::from(self.kind),
         )
     }
 }
@@ -227,7 +231,11 @@ pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Option<&'static 
         }
         return Some(entry);
     }
-    let number = index.number(&content(owner.kind, names))?;
+    // The parts of a tuple have no names: it has an entry to be checked by, and no number.
+    let number = match owner.kind {
+        kind::TUPLE => INLINE,
+        _ => index.number(&content(owner.kind, names))?,
+    };
     let mut list = key.1.clone();
     list.push(END);
     let entry: &'static Entry = Box::leak(Box::new(Entry {
