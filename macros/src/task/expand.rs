@@ -12,10 +12,14 @@ use syn::{Attribute, ItemFn, Type};
 use super::Place;
 use super::model::{Model, bare, one_deeper};
 use super::output::{Output, Thrown};
+use super::types::is_static;
 use crate::args::{ident_at, located_at};
 
 /// How many levels the probe has: one `&` each.
 const LEVELS: usize = 6;
+
+/// How many levels are left behind those of plain data, text and what is lent.
+const OWNED_LEVELS: usize = 4;
 
 /// How many levels the probe of errors has: one `&` each.
 const ERROR_LEVELS: usize = 7;
@@ -219,7 +223,9 @@ fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
         .map_or_else(Span::call_site, |token| token.span());
     let last = tokens().last().map_or(first, |token| token.span());
     let check = Ident::new(check, Span::call_site());
-    let ands = std::iter::repeat_n(quote!(&), LEVELS);
+    // What is owned in spite of a lifetime is not lent from the message: the levels of what is are passed over.
+    let levels = if is_static(ty) { OWNED_LEVELS } else { LEVELS };
+    let ands = std::iter::repeat_n(quote!(&), levels);
     let (begin, private) = (
         located_at(quote!(#(#ands)*), first),
         located_at(private.clone(), first),

@@ -65,6 +65,9 @@ pub(super) fn check_parameter(ty: &Type, errors: &mut Errors) {
             if let Some(lifetime) = &reference.lifetime {
                 check.static_lifetime(lifetime);
             }
+            if let Type::TraitObject(object) = bare(&reference.elem) {
+                check.trait_object(object);
+            }
             Inside(check).visit_type(&reference.elem);
         }
         Type::Path(path) => {
@@ -77,11 +80,9 @@ pub(super) fn check_parameter(ty: &Type, errors: &mut Errors) {
                     continue;
                 };
                 for argument in &arguments.args {
-                    match argument {
-                        syn::GenericArgument::Lifetime(lifetime) => {
-                            inside.0.static_lifetime(lifetime)
-                        }
-                        other => inside.visit_generic_argument(other),
+                    // A lifetime of the type itself: what is borrowed for the call, or owned for ever.
+                    if !matches!(argument, syn::GenericArgument::Lifetime(_)) {
+                        inside.visit_generic_argument(argument);
                     }
                 }
             }
@@ -133,6 +134,13 @@ impl Check<'_> {
         }
     }
 
+    fn trait_object(&mut self, ty: &syn::TypeTraitObject) {
+        self.errors.on(
+            ty,
+            "a task cannot have `dyn Trait` in its signature: another process cannot tell which type it was",
+        );
+    }
+
     fn path(&mut self, ty: &syn::TypePath) {
         if ty
             .path
@@ -163,12 +171,8 @@ impl Visit<'_> for Check<'_> {
         );
     }
 
-    fn visit_type_trait_object(&mut self, ty: &syn::TypeTraitObject) {
-        self.errors.on(
-            ty,
-            "a task cannot have `dyn Trait` in its signature: another process cannot tell which type it was",
-        );
-    }
+    // Whether the one inside a `Box` can travel is for its own `Serialize` to say.
+    fn visit_type_trait_object(&mut self, _: &syn::TypeTraitObject) {}
 
     fn visit_type_infer(&mut self, ty: &syn::TypeInfer) {
         self.errors
@@ -226,9 +230,7 @@ impl Visit<'_> for Inside<'_> {
         self.0.visit_type_impl_trait(ty);
     }
 
-    fn visit_type_trait_object(&mut self, ty: &syn::TypeTraitObject) {
-        self.0.visit_type_trait_object(ty);
-    }
+    fn visit_type_trait_object(&mut self, _: &syn::TypeTraitObject) {}
 
     fn visit_type_infer(&mut self, ty: &syn::TypeInfer) {
         self.0.visit_type_infer(ty);
@@ -251,6 +253,20 @@ impl Visit<'_> for Inside<'_> {
 
     fn visit_type_fn_ptr(&mut self, _: &syn::TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &syn::ParenthesizedGenericArguments) {}
+}
+
+/// Whether a type is owned in spite of a lifetime: `Cow<'static, str>`.
+pub(super) fn is_static(ty: &Type) -> bool {
+    let Type::Path(path) = bare(ty) else {
+        return false;
+    };
+    let mut arguments = path.path.segments.iter().map(|segment| &segment.arguments);
+    arguments.any(|arguments| match arguments {
+        syn::PathArguments::AngleBracketed(arguments) => arguments.args.iter().any(|argument| {
+            matches!(argument, syn::GenericArgument::Lifetime(lifetime) if lifetime.ident == "static")
+        }),
+        _ => false,
+    })
 }
 
 fn ends_in(ty: &syn::TypePath, name: &str) -> bool {

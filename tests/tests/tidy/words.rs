@@ -156,7 +156,10 @@ mod tests {
             [""; 0]
         );
         assert_eq!(
-            found("runtime/src/codec/serial/primitive.rs", "//! x\nuse bincode::config;"),
+            found(
+                "runtime/src/codec/serial/primitive.rs",
+                "//! x\nuse bincode::config;"
+            ),
             [""; 0]
         );
         assert_eq!(found("benches/ring.rs", "//! x\nuse libc::c_int;"), [""; 0]);
