@@ -6,7 +6,8 @@
 //! deserializer can write or make but the codec's own, which know the types on both sides ([`ticket_of`],
 //! [`TicketVisitor::admits`]). So no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
 
-use std::cell::Cell;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -462,6 +463,8 @@ struct Incoming {
 
 thread_local! {
     static INCOMING: Cell<Option<Incoming>> = const { Cell::new(None) };
+    /// What the values in this message have taken over, of which there is one only.
+    static TAKEN: RefCell<Vec<Arc<dyn Any + Send + Sync>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// While it lives, handles in serde's buffers are those of one message; of the one around it again afterwards.
@@ -470,9 +473,36 @@ thread_local! {
 pub(crate) struct Buffered {
     mark: [u8; 16],
     outer: Option<Incoming>,
+    outer_taken: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Buffered {
+    /// Takes over something of which there is one, as `is_it` knows it again: serde may read a value out of its buffer several times
+    /// until one type fits, and each time it is the same.
+    pub(crate) fn take_once<T: Any + Send + Sync>(
+        is_it: impl Fn(&T) -> bool,
+        take: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<Arc<T>, Error> {
+        let is_buffered = INCOMING.try_with(|now| now.get().is_some()) == Ok(true);
+        if !is_buffered {
+            return take().map(Arc::new);
+        }
+        let known = TAKEN.try_with(|taken| {
+            // One that a value still has is not given to another.
+            let taken = taken.borrow();
+            let free = taken.iter().filter(|one| Arc::strong_count(one) == 1);
+            let mut known = free.cloned().filter_map(|one| one.downcast::<T>().ok());
+            known.find(|one| is_it(one))
+        });
+        if let Ok(Some(known)) = known {
+            return Ok(known);
+        }
+        let new = Arc::new(take()?);
+        let kept: Arc<dyn Any + Send + Sync> = Arc::<T>::clone(&new);
+        let _ = TAKEN.try_with(|taken| taken.borrow_mut().push(kept));
+        Ok(new)
+    }
+
     pub(crate) fn begin(block: u64) -> Self {
         let mut mark = [0; 16];
         for half in mark.chunks_mut(8) {
@@ -484,6 +514,7 @@ impl Buffered {
         Buffered {
             mark,
             outer: outer.ok().flatten(),
+            outer_taken: TAKEN.try_with(RefCell::take).unwrap_or_default(),
         }
     }
 
@@ -499,6 +530,10 @@ impl Buffered {
 impl Drop for Buffered {
     fn drop(&mut self) {
         let _ = INCOMING.try_with(|now| now.set(self.outer));
+        let outer = std::mem::take(&mut self.outer_taken);
+        // Dropped when it is not borrowed any more: what no value has kept is let go of.
+        let taken = TAKEN.try_with(|taken| taken.replace(outer));
+        drop(taken);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::channel::ring::{Record, Sort, broken};
 use crate::channel::room::units_for;
 use crate::channel::sleep::{Others, Sleep, is_over};
 use crate::error::{Error, Kind, Result};
-use crate::heap::{Handle, SlotId};
+use crate::heap::{Buffered, Handle, SlotId};
 use crate::session;
 use crate::sys::memory;
 use crate::sys::points::stored;
@@ -49,6 +49,8 @@ struct Seat {
     /// `None` when it was sent away.
     side: Mutex<Option<Handle>>,
     epoch: u64,
+    /// Under which epoch it came here, if it did.
+    travelled: Option<u64>,
     pipe: Handle,
 }
 
@@ -109,6 +111,15 @@ fn few(piece: &Piece) -> u32 {
 
 impl Inlet {
     pub(super) fn new(pipe: Handle, side: Handle, epoch: u64) -> Inlet {
+        Inlet::on(Arc::new(Seat {
+            side: Mutex::new(Some(side)),
+            epoch,
+            travelled: None,
+            pipe,
+        }))
+    }
+
+    fn on(seat: Arc<Seat>) -> Inlet {
         Inlet {
             lanes: Vec::new(),
             known: Vec::new(),
@@ -117,17 +128,27 @@ impl Inlet {
             changes: None,
             ended: false,
             pace: Pace::new(),
-            seat: Arc::new(Seat {
-                side: Mutex::new(Some(side)),
-                epoch,
-                pipe: pipe.clone(),
-            }),
-            pipe,
+            pipe: seat.pipe.clone(),
+            seat,
         }
     }
 
-    /// Takes over a receiver that has arrived in a message; gives its new epoch.
-    pub(super) fn take_in(pipe: &Handle, epoch: u64) -> Result<u64> {
+    /// Takes over a receiver that has arrived in a message.
+    pub(super) fn take_in(pipe: Handle, side: Handle, epoch: u64) -> Result<Inlet> {
+        let is_it = |seat: &Seat| seat.travelled == Some(epoch) && seat.pipe == pipe;
+        let take = || {
+            Ok(Seat {
+                side: Mutex::new(Some(side)),
+                epoch: Inlet::next_epoch(&pipe, epoch)?,
+                travelled: Some(epoch),
+                pipe: pipe.clone(),
+            })
+        };
+        Buffered::take_once(is_it, take).map(Inlet::on)
+    }
+
+    /// The epoch of a receiver that travelled under this one, if it is the first to arrive.
+    fn next_epoch(pipe: &Handle, epoch: u64) -> Result<u64> {
         let core: &Core = pipe.body();
         let taken = core.epoch.compare_exchange(
             epoch,
@@ -525,9 +546,10 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        // What nobody will take any more need not wait for the end of the last sender. Without a side it is another's, and so it
-        // is in a copy that the program forked.
-        if !self.seat.is_empty() && !memory::forked() {
+        // What no receiver will take any more need not wait for the end of the last sender. Without a side it is another's, and so
+        // it is in a copy that the program forked, or if the value is read from serde's buffer once more.
+        let is_last = Arc::get_mut(&mut self.seat).is_some();
+        if is_last && !self.seat.is_empty() && !memory::forked() {
             self.look_up();
             for at in 0..self.lanes.len() {
                 // No more than was there: somebody may be sending still.

@@ -39,8 +39,12 @@ pub struct Receiver<T: Message> {
 
 impl<T: Message> Receiver<T> {
     pub(super) fn new(pipe: Handle, side: Handle, epoch: u64) -> Self {
+        Receiver::on(Inlet::new(pipe, side, epoch))
+    }
+
+    fn on(inlet: Inlet) -> Self {
         Receiver {
-            inlet: RefCell::new(Inlet::new(pipe, side, epoch)),
+            inlet: RefCell::new(inlet),
             copy: Cell::new(Vec::new()),
             of: PhantomData,
         }
@@ -212,9 +216,8 @@ impl<'de, T: Message> Deserialize<'de> for Receiver<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
         type Parts<T> = (Whole<T>, End<RECEIVER_GONE>, u64);
         let (whole, side, epoch) = Parts::<T>::deserialize(from)?;
-        let pipe = whole.into_handle();
-        let epoch = Inlet::take_in(&pipe, epoch).map_err(D::Error::custom)?;
-        Ok(Receiver::new(pipe, side.into_handle(), epoch))
+        let inlet = Inlet::take_in(whole.into_handle(), side.into_handle(), epoch);
+        inlet.map(Receiver::on).map_err(D::Error::custom)
     }
 }
 
