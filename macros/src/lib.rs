@@ -37,8 +37,8 @@ use proc_macro::TokenStream;
 /// **Arguments**: `name = "…"` (the name in messages and in the table; otherwise the path),
 /// `timeout = "30s"` (how long one call may run in a pool; `ms`, `s`, `m`), `retries = 2` (how
 /// often a failed one runs again there; both are defaults that a call made with `pool.on(task)`
-/// overrides), `fallible` (whatever `Result` it returns, its error fails the task; or
-/// `fallible = false`: it is a value), `crate = path` (where this library is found under another name).
+/// overrides), `fallible` (whatever `Result` it returns, its error fails the task; or `fallible =
+/// false`: it is a value), `crate = path` (where this library is found under another name).
 ///
 /// **The price**: the task's name is taken like a static's, so no `let`, parameter or pattern may
 /// bind `square` where the task is visible. A task is a free function, not generic, not `async`,

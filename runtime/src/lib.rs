@@ -52,8 +52,8 @@ pub use sync::{
 };
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
-/// Paths as bytes, for `#[serde(with = "mp::serde_path")]`: they travel whatever their bytes, also inside `untagged`, `tag` and
-/// `flatten`.
+/// Paths as bytes, for `#[serde(with = "mp::serde_path")]`: they travel whatever their bytes, also
+/// inside `untagged`, `tag` and `flatten`.
 pub mod serde_path {
     pub use crate::codec::paths::{deserialize, serialize};
 }

@@ -223,7 +223,8 @@ fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
         .map_or_else(Span::call_site, |token| token.span());
     let last = tokens().last().map_or(first, |token| token.span());
     let check = Ident::new(check, Span::call_site());
-    // What is owned in spite of a lifetime is not lent from the message: the levels of what is are passed over.
+    // What is owned in spite of a lifetime is not lent from the message: the levels of what is are
+    // passed over.
     let levels = if is_static(ty) { OWNED_LEVELS } else { LEVELS };
     let ands = std::iter::repeat_n(quote!(&), levels);
     let (begin, private) = (

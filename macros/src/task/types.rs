@@ -80,7 +80,8 @@ pub(super) fn check_parameter(ty: &Type, errors: &mut Errors) {
                     continue;
                 };
                 for argument in &arguments.args {
-                    // A lifetime of the type itself: what is borrowed for the call, or owned for ever.
+                    // A lifetime of the type itself: what is borrowed for the call, or owned for
+                    // ever.
                     if !matches!(argument, syn::GenericArgument::Lifetime(_)) {
                         inside.visit_generic_argument(argument);
                     }

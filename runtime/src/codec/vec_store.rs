@@ -1,5 +1,6 @@
 #![allow(unsafe_code)]
-//! A store of private memory: what tests, benches and fuzzing encode into. Relies on `writer` for the contract.
+//! A store of private memory: what tests, benches and fuzzing encode into. Relies on `writer` for
+//! the contract.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;

@@ -1,10 +1,11 @@
 #![allow(unsafe_code)]
 //! Handles of shared objects: what a process has of them, and how they travel.
 //!
-//! Relies on `object`. A process holds an object once ([`Held`], counted by an `Arc` of its own), however many handles of it
-//! there are. A handle travels only inside messages of ours: it is a newtype of serde's whose contents no serializer or
-//! deserializer can write or make but the codec's own, which know the types on both sides ([`ticket_of`],
-//! [`TicketVisitor::admits`]). So no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
+//! Relies on `object`. A process holds an object once ([`Held`], counted by an `Arc` of its own),
+//! however many handles of it there are. A handle travels only inside messages of ours: it is a
+//! newtype of serde's whose contents no serializer or deserializer can write or make but the
+//! codec's own, which know the types on both sides ([`ticket_of`], [`TicketVisitor::admits`]). So
+//! no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -159,7 +160,8 @@ impl Held {
         Held::register(heap, &object, entry)
     }
 
-    /// This process's hold of the object that the message in a block names by this number, and holds.
+    /// This process's hold of the object that the message in a block names by this number, and
+    /// holds.
     pub(crate) fn named(block: u64, number: u64) -> Result<Arc<Held>, Error> {
         let heap = super::current()
             .ok_or_else(|| Error::new(error::Kind::Decode, "this process belongs to no session"))?;
@@ -451,7 +453,8 @@ impl<'de> Visitor<'de> for TicketVisitor {
     }
 }
 
-/// What stands in a buffer of serde's for a handle: the mark of the message that is being decoded, and a number in it.
+/// What stands in a buffer of serde's for a handle: the mark of the message that is being decoded,
+/// and a number in it.
 const SHOWN: usize = 24;
 
 /// The message that this thread is decoding, as far as its handles may stand in buffers of serde's.
@@ -467,9 +470,11 @@ thread_local! {
     static TAKEN: RefCell<Vec<Arc<dyn Any + Send + Sync>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While it lives, handles in serde's buffers are those of one message; of the one around it again afterwards.
+/// While it lives, handles in serde's buffers are those of one message; of the one around it again
+/// afterwards.
 ///
-/// The mark is a fresh random number, so that bytes of another message, or of no message, are not taken for handles.
+/// The mark is a fresh random number, so that bytes of another message, or of no message, are not
+/// taken for handles.
 pub(crate) struct Buffered {
     mark: [u8; 16],
     outer: Option<Incoming>,
@@ -477,8 +482,8 @@ pub(crate) struct Buffered {
 }
 
 impl Buffered {
-    /// Takes over something of which there is one, as `is_it` knows it again: serde may read a value out of its buffer several times
-    /// until one type fits, and each time it is the same.
+    /// Takes over something of which there is one, as `is_it` knows it again: serde may read a
+    /// value out of its buffer several times until one type fits, and each time it is the same.
     pub(crate) fn take_once<T: Any + Send + Sync>(
         is_it: impl Fn(&T) -> bool,
         take: impl FnOnce() -> Result<T, Error>,

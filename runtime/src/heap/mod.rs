@@ -1,13 +1,14 @@
 //! The shared heap of a session: one sealed memory file that the root process and all its descendants map, with blocks
 //! addressed by offset and a table of the processes.
 //!
-//! Relies on `sys` only. `segment` is the file, its mapping and its growth; `word`, `extent`, `small` and `alloc` are the
-//! allocator; `process_table` is who belongs to the session; `object`, `roll`, `tail`, `undertaker` and `handle` are shared
-//! objects, who holds them, and their end; `annex` is further blocks of an object, `carry` what messages hold, `shape_table` the
-//! lists of names that messages refer to. Invariants: no pointers in shared memory (but for the one list
-//! node per process that the kernel walks); every change becomes visible by one store, so that a kill between any two
-//! instructions needs no repair beyond `adopt`; nothing read from the heap is believed without a check; the mapping stays
-//! as long as the process.
+//! Relies on `sys` only. `segment` is the file, its mapping and its growth; `word`, `extent`,
+//! `small` and `alloc` are the allocator; `process_table` is who belongs to the session; `object`,
+//! `roll`, `tail`, `undertaker` and `handle` are shared objects, who holds them, and their end;
+//! `annex` is further blocks of an object, `carry` what messages hold, `shape_table` the lists of
+//! names that messages refer to. Invariants: no pointers in shared memory (but for the one list
+//! node per process that the kernel walks); every change becomes visible by one store, so that a
+//! kill between any two instructions needs no repair beyond `adopt`; nothing read from the heap is
+//! believed without a check; the mapping stays as long as the process.
 //!
 //! A process may be in one session only: the heap is a static of the process, set once.
 

@@ -1,9 +1,10 @@
 #![allow(unsafe_code)]
 //! The memory file of a session and its mapping in this process: layout, growth, and checked ways to look inside.
 //!
-//! Layout: head · one page per process · the table of shapes · one word per granule · the data, in granules of 64 KiB.
-//! Relies on `sys::memory`. The address range is reserved large and once; the file is only as long as the heap has grown, so a wild
-//! write beyond that faults in the process that makes it.
+//! Layout: head · one page per process · the table of shapes · one word per granule · the data, in
+//! granules of 64 KiB. Relies on `sys::memory`. The address range is reserved large and once; the
+//! file is only as long as the heap has grown, so a wild write beyond that faults in the process
+//! that makes it.
 //!
 //! Trust: whoever maps the file can write anything into it at any time. So all numbers this process relies on (base,
 //! sizes, limit, how long the file is known to be) are private copies, taken and checked once. The file cannot shrink (it

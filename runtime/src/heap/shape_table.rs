@@ -1,5 +1,6 @@
 #![allow(unsafe_code)]
-//! The session's table of byte strings with numbers: append-only, read by all processes. The codec keeps lists of names in it.
+//! The session's table of byte strings with numbers: append-only, read by all processes. The codec
+//! keeps lists of names in it.
 //!
 //! Relies on `segment` for the memory. What the region holds, and what a kill leaves behind:
 //!
@@ -10,9 +11,9 @@
 //! | the text: a checksum, then its bytes | the appender that took the room | before the entry: a gap, never read |
 //! | `entries[n]`: 0, or length and place | the appender that took `n`, once | after it: the text is whole |
 //!
-//! Orderings: the store of an entry is a release, its load an acquire; so a reader that sees the entry sees the text.
-//! All other words are relaxed. A text is copied out before it is looked at; its checksum is of number and text, and tells
-//! whether either was written over.
+//! Orderings: the store of an entry is a release, its load an acquire; so a reader that sees the
+//! entry sees the text. All other words are relaxed. A text is copied out before it is looked at;
+//! its checksum is of number and text, and tells whether either was written over.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,8 +55,8 @@ impl Heap {
 impl<'h> ShapeTable<'h> {
     fn of(segment: &'h Segment) -> Self {
         let first: NonNull<AtomicU64> = segment.shapes().cast();
-        // SAFETY: the region lies before the data, and so inside the file; it has as many words, aligned like a page, and
-        // nothing but atomics.
+        // SAFETY: the region lies before the data, and so inside the file; it has as many words,
+        // aligned like a page, and nothing but atomics.
         let words = unsafe { NonNull::slice_from_raw_parts(first, 2 + ENTRIES + ARENA).as_ref() };
         let (head, rest) = words.split_at(2);
         let (entries, arena) = rest.split_at(ENTRIES);

@@ -300,7 +300,8 @@ impl Maker {
                 let form = *self.rng.pick(FORMS);
                 let mut fields = self.inside(form, false);
                 if denies && form == Form::Struct {
-                    // What is written and not read would be refused; structs have their own cases of it.
+                    // What is written and not read would be refused; structs have their own cases
+                    // of it.
                     fields.retain(|field| field.even || field.fate.starts_with("odd"));
                 }
                 let form = if fields.is_empty() { Form::Unit } else { form };

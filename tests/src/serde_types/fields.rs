@@ -23,7 +23,8 @@ pub(super) struct Field {
 #[derive(Clone)]
 pub(super) struct Allowed {
     pub(super) want: Want,
-    /// Not one name that is written and not read, since a flattened map would take it; nor one that is missing.
+    /// Not one name that is written and not read, since a flattened map would take it; nor one that
+    /// is missing.
     pub(super) even: bool,
     /// `deny_unknown_fields`.
     pub(super) denies: bool,

@@ -1,4 +1,5 @@
-//! What the generator knows of a type: how it is written, what it looks like in a buffer, what it may be put into.
+//! What the generator knows of a type: how it is written, what it looks like in a buffer, what it
+//! may be put into.
 
 use super::Maker;
 

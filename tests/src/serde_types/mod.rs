@@ -1,7 +1,9 @@
-//! Makes the types of the `serde_types` test: structs and enums with random serde attributes, nested in each other.
+//! Makes the types of the `serde_types` test: structs and enums with random serde attributes,
+//! nested in each other.
 //!
-//! The output is a function of the seed alone. It is checked in below `tests/serde_types/generated`; beside each type
-//! stands what must become of its values on their way, in the words of that test's `sample!` macro.
+//! The output is a function of the seed alone. It is checked in below
+//! `tests/serde_types/generated`; beside each type stands what must become of its values on their
+//! way, in the words of that test's `sample!` macro.
 
 mod enums;
 mod fields;

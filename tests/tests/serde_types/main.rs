@@ -1,8 +1,10 @@
-//! Some hundred types with random attributes of serde, nested in each other, with random values: each value arrives as serde
-//! promises, or its sender has an error that names the type and the field.
+//! Some hundred types with random attributes of serde, nested in each other, with random values:
+//! each value arrives as serde promises, or its sender has an error that names the type and the
+//! field.
 //!
-//! The types are made by the program `serde_types` of this crate (`src/serde_types`), with what must become of their values
-//! (`sample`). `MP_SERDE_VALUES` sets how many values of each type are tried, `MP_SERDE_SEED` which.
+//! The types are made by the program `serde_types` of this crate (`src/serde_types`), with what
+//! must become of their values (`sample`). `MP_SERDE_VALUES` sets how many values of each type are
+//! tried, `MP_SERDE_SEED` which.
 #![allow(missing_docs)]
 
 #[macro_use]

@@ -1,7 +1,8 @@
-//! A format without bytes, that keeps whatever serde's calls say: what arrives through it is what serde can carry at best.
+//! A format without bytes, that keeps whatever serde's calls say: what arrives through it is what
+//! serde can carry at best.
 //!
-//! It answers `deserialize_any` as serde_json does, and keeps what JSON loses: `Some(None)`, `NaN`, keys that are no text. The
-//! oracles of the generated types are tried against it.
+//! It answers `deserialize_any` as serde_json does, and keeps what JSON loses: `Some(None)`, `NaN`,
+//! keys that are no text. The oracles of the generated types are tried against it.
 
 use serde::de::value::{Error, MapDeserializer, SeqDeserializer};
 use serde::de::{

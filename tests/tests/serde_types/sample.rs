@@ -1,4 +1,5 @@
-//! Random values, what must become of them on their way, and equality to the last bit (`NaN` is equal to itself).
+//! Random values, what must become of them on their way, and equality to the last bit (`NaN` is
+//! equal to itself).
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -113,7 +114,8 @@ impl Way {
         value
     }
 
-    /// Inside of a type that tries its variants by turns: it forgets what they said, and names itself.
+    /// Inside of a type that tries its variants by turns: it forgets what they said, and names
+    /// itself.
     pub(crate) fn untagged<T>(
         &mut self,
         name: &'static str,
@@ -364,12 +366,13 @@ impl<K: Sample + Ord, V: Sample> Sample for BTreeMap<K, V> {
     }
 }
 
-/// Makes a type a [`Sample`]: for each of its variants (a struct has one) its fields, and what becomes of them.
+/// Makes a type a [`Sample`]: for each of its variants (a struct has one) its fields, and what
+/// becomes of them.
 ///
-/// The fate of a field: `keep` (it arrives), `same` (whatever is inside), `flat` (read from a buffer), `gone X` (X arrives),
-/// `written X` (the same, but it is written),
-/// `unread X` (the same, and serde buffers it), `gone_if (P) X`, `lost_if (P) cause [names]`, `odd cause [names]` (refused).
-/// The fate of a variant: `keep`, `odd cause [names]`, `other (X)` (X arrives).
+/// The fate of a field: `keep` (it arrives), `same` (whatever is inside), `flat` (read from a
+/// buffer), `gone X` (X arrives), `written X` (the same, but it is written), `unread X` (the same,
+/// and serde buffers it), `gone_if (P) X`, `lost_if (P) cause [names]`, `odd cause [names]`
+/// (refused). The fate of a variant: `keep`, `odd cause [names]`, `other (X)` (X arrives).
 macro_rules! sample {
     ($name:ident $mode:ident $count:literal {
         $([$at:literal] $($path:ident)::+ { $($field:tt: $binding:ident $fate:tt),* } $whole:tt;)+

@@ -546,8 +546,9 @@ impl Inlet {
 
 impl Drop for Inlet {
     fn drop(&mut self) {
-        // What no receiver will take any more need not wait for the end of the last sender. Without a side it is another's, and so
-        // it is in a copy that the program forked, or if the value is read from serde's buffer once more.
+        // What no receiver will take any more need not wait for the end of the last sender. Without
+        // a side it is another's, and so it is in a copy that the program forked, or if the value
+        // is read from serde's buffer once more.
         let is_last = Arc::get_mut(&mut self.seat).is_some();
         if is_last && !self.seat.is_empty() && !memory::forked() {
             self.look_up();

@@ -1,4 +1,5 @@
-//! What a visitor is given to take parts from: elements, entries, fields, variants. Relies on `decoder`.
+//! What a visitor is given to take parts from: elements, entries, fields, variants. Relies on
+//! `decoder`.
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
@@ -109,7 +110,8 @@ pub(super) struct Values<'d, 'de> {
 }
 
 impl<'d, 'de> Values<'d, 'de> {
-    /// Shows them all to a visitor, which must take all, from the `first` on; an error says whether it took any.
+    /// Shows them all to a visitor, which must take all, from the `first` on; an error says whether
+    /// it took any.
     #[inline(always)]
     pub(super) fn visit<V: Visitor<'de>>(
         from: &'d mut Decoder<'de>,

@@ -1,7 +1,8 @@
-//! A value shown as what it is, to a visitor that takes anything or expected something else. Relies on `decoder` and `access`.
+//! A value shown as what it is, to a visitor that takes anything or expected something else. Relies
+//! on `decoder` and `access`.
 //!
-//! The choices are serde_json's, since that is the format visitors are written for; where it loses something (`Some(None)`, keys
-//! that are no text, floats that are no numbers), this does not.
+//! The choices are serde_json's, since that is the format visitors are written for; where it loses
+//! something (`Some(None)`, keys that are no text, floats that are no numbers), this does not.
 
 use serde::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};

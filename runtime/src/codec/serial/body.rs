@@ -1,4 +1,5 @@
-//! What is in a variant, as a value of its own: whatever shape the reader expects there. Relies on `decoder` and `de`.
+//! What is in a variant, as a value of its own: whatever shape the reader expects there. Relies on
+//! `decoder` and `de`.
 
 use serde::de::{Deserializer, Visitor};
 

@@ -1,4 +1,5 @@
-//! serde's reading half: what a visitor expects is tried first, and what it is not goes to [`any`](super::any). Relies on `decoder`.
+//! serde's reading half: what a visitor expects is tried first, and what it is not goes to
+//! [`any`](super::any). Relies on `decoder`.
 
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 

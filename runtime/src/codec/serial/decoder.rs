@@ -1,8 +1,9 @@
 #![allow(unsafe_code)]
 //! The cursor that reads values, bounded by the message. Relies on `format`, `shapes` and `depth`.
 //!
-//! The bytes are private to this process and stay as they are. Each value takes at least one byte, or as many as its number has in
-//! a packed list; so a count is checked against the bytes that are left before anything is made of it.
+//! The bytes are private to this process and stay as they are. Each value takes at least one byte,
+//! or as many as its number has in a packed list; so a count is checked against the bytes that are
+//! left before anything is made of it.
 
 use std::marker::PhantomData;
 
@@ -31,15 +32,18 @@ pub(super) struct Decoder<'de> {
     pub(super) met_handle: bool,
     /// Whether handles are only to be found, not taken: a sender decodes its own value.
     pub(super) is_rehearsal: bool,
-    /// What to say of something that serde cannot buffer, if such was shown to a visitor that takes anything.
+    /// What to say of something that serde cannot buffer, if such was shown to a visitor that takes
+    /// anything.
     pub(super) hint: Option<&'static str>,
-    /// A value that may be buffered is nested deeper than the stack allows: restart with room for so many levels.
+    /// A value that may be buffered is nested deeper than the stack allows: restart with room for
+    /// so many levels.
     pub(super) needs_levels: u32,
     /// How deep buffered values may be.
     buffered_levels: u32,
     /// Values up to here are known not to be deeper.
     measured: *const u8,
-    /// Why a list, map or struct was left before its end: where the next value begins is not known any more.
+    /// Why a list, map or struct was left before its end: where the next value begins is not known
+    /// any more.
     pub(super) lost: Option<Fault>,
     /// While handles may stand in serde's buffers.
     pub(super) buffered: Option<Buffered>,
@@ -356,7 +360,8 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// Makes sure that a value which serde may buffer, and read again from there, is not too deep for that.
+    /// Makes sure that a value which serde may buffer, and read again from there, is not too deep
+    /// for that.
     #[inline]
     pub(super) fn may_be_buffered(&mut self) -> Result<(), Fault> {
         if self.at < self.measured {

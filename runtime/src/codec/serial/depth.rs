@@ -1,11 +1,14 @@
-//! How deep a value is nested, and what to do before the stack ends: recursion goes on on a fresh piece of stack.
+//! How deep a value is nested, and what to do before the stack ends: recursion goes on on a fresh
+//! piece of stack.
 //!
-//! Relies on the crate stacker. serde's recursion cannot be seen from here, so half of the thread's stack is left to it. The
-//! number of levels is bounded by the thread's whole stack, since the value's own `Drop` recurses on that.
+//! Relies on the crate stacker. serde's recursion cannot be seen from here, so half of the thread's
+//! stack is left to it. The number of levels is bounded by the thread's whole stack, since the
+//! value's own `Drop` recurses on that.
 
 use super::fault::Fault;
 
-/// The stack that a level may take when its value is dropped: the largest seen without optimisation is 110 bytes.
+/// The stack that a level may take when its value is dropped: the largest seen without optimisation
+/// is 110 bytes.
 const PER_LEVEL: usize = 160;
 /// So many levels are allowed on any stack.
 const FEWEST: u32 = 128;
@@ -114,7 +117,8 @@ pub(super) fn on_fresh_stack<R>(work: impl FnOnce() -> R) -> R {
     stacker::grow(PIECE, work)
 }
 
-/// Runs `work` on a fresh stack with room for so many levels of serde's own recursion through buffered values; tells it the size.
+/// Runs `work` on a fresh stack with room for so many levels of serde's own recursion through
+/// buffered values; tells it the size.
 #[cold]
 #[inline(never)]
 pub(super) fn with_levels<R>(levels: u32, work: impl FnOnce(usize) -> R) -> R {

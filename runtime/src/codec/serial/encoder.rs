@@ -1,8 +1,10 @@
 #![allow(unsafe_code)]
-//! The cursor that writes values: heads, numbers, text, shapes. Relies on `format`, `shapes`, `handles` and the writer.
+//! The cursor that writes values: heads, numbers, text, shapes. Relies on `format`, `shapes`,
+//! `handles` and the writer.
 //!
-//! The cursor's place and end stand in a struct that no cold function gets by reference: those get [`Side`], and give the new
-//! place back by value. So a loop over small values keeps them in registers.
+//! The cursor's place and end stand in a struct that no cold function gets by reference: those get
+//! [`Side`], and give the new place back by value. So a loop over small values keeps them in
+//! registers.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -37,7 +39,8 @@ pub(super) struct Side<'w, 's> {
     pub(super) names: Vec<&'static str>,
     /// Lists met in this value that have not been decoded again yet.
     pub(super) unchecked: Vec<&'static Entry>,
-    /// Whether the value should be decoded again for another reason: what serde cannot buffer is in it, or a list without a number.
+    /// Whether the value should be decoded again for another reason: what serde cannot buffer is in
+    /// it, or a list without a number.
     is_wide: bool,
     /// Whether what serde cannot buffer is an error: to find out where it is.
     pub(super) stops_at_wide: bool,
@@ -208,7 +211,8 @@ impl<'w, 's> Encoder<'w, 's> {
         Ok(())
     }
 
-    /// Room for `count` bytes; the caller fills it, or has the whole value fail ([`broken`](Self::broken)).
+    /// Room for `count` bytes; the caller fills it, or has the whole value fail
+    /// ([`broken`](Self::broken)).
     #[inline]
     pub(super) fn room_for(&mut self, count: usize) -> Result<Room<'_>, Fault> {
         // SAFETY: the bytes of a value that fails are never read.
@@ -265,7 +269,8 @@ impl<'w, 's> Encoder<'w, 's> {
     pub(super) fn insert(&mut self, at: usize, bytes: &[u8]) -> Result<(), Fault> {
         let behind = self.used() - at;
         self.put_slice(bytes)?;
-        // SAFETY: what stood behind `at` moves back by as many bytes as were just added at the end; the bytes go between.
+        // SAFETY: what stood behind `at` moves back by as many bytes as were just added at the end;
+        // the bytes go between.
         unsafe {
             let place = self.begin.add(at);
             std::ptr::copy(place, place.add(bytes.len()), behind);
@@ -342,7 +347,8 @@ impl<'w, 's> Encoder<'w, 's> {
         self.put(number.to_le_bytes())
     }
 
-    /// A list that was predicted was written; a value with it should be decoded again if none was yet.
+    /// A list that was predicted was written; a value with it should be decoded again if none was
+    /// yet.
     #[inline(always)]
     pub(super) fn is_used(&mut self, entry: &'static Entry) {
         if !entry.checked.load(Ordering::Relaxed) {
@@ -408,7 +414,8 @@ impl<'w, 's> Encoder<'w, 's> {
         let Some(to) = NonNull::new(bytes.as_mut_ptr()) else {
             return bytes;
         };
-        // SAFETY: they lie before the cursor, in memory that was written; the vector has room for as many.
+        // SAFETY: they lie before the cursor, in memory that was written; the vector has room for
+        // as many.
         unsafe {
             std::ptr::copy_nonoverlapping(self.begin.add(from), to.as_ptr(), bytes.len());
         }

@@ -1,4 +1,5 @@
-//! What goes wrong while a value is encoded or decoded, and where in the value. Relies on the error type.
+//! What goes wrong while a value is encoded or decoded, and where in the value. Relies on the error
+//! type.
 //!
 //! One pointer wide, so that results stay in registers.
 
@@ -84,7 +85,8 @@ impl Fault {
         self.0.text.push_str(more);
     }
 
-    /// The error that a user sees: `what` names the value's type and what could not be done with it.
+    /// The error that a user sees: `what` names the value's type and what could not be done with
+    /// it.
     #[cold]
     pub(super) fn into_error(self, kind: Kind, what: &str) -> Error {
         if let Some(own) = self.0.own {

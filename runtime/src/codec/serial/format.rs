@@ -1,7 +1,9 @@
-//! The format of what goes through serde: each value says what it is, so that a reader can ask, skip or buffer it.
+//! The format of what goes through serde: each value says what it is, so that a reader can ask,
+//! skip or buffer it.
 //!
-//! All numbers are little-endian and unaligned; each value ends by itself. A head is a *byte* (the kind), a *word* (`u32`: kind,
-//! and a number above it) or *wide* (`u64`: kind, and a length above it).
+//! All numbers are little-endian and unaligned; each value ends by itself. A head is a *byte* (the
+//! kind), a *word* (`u32`: kind, and a number above it) or *wide* (`u64`: kind, and a length above
+//! it).
 //!
 //! | kind | head, then |
 //! |---|---|
@@ -17,9 +19,10 @@
 //! | unit, newtype, tuple, struct variant | word with its shape, whose first name is the variant's; nothing, the value, a tuple, the values of the other names |
 //! | handle | byte, the number of the object in the message |
 //!
-//! A *shape* is the list of names that were really written: a skipped field is not in it. Shapes stand in a table of the session
-//! and are named by their number there ([`shapes`](super::shapes)). Where the table has no room, the number is [`INLINE`], and the
-//! names stand between the head and the values: their length in bytes (`u32`), then each name's length (`u32`) and its bytes.
+//! A *shape* is the list of names that were really written: a skipped field is not in it. Shapes
+//! stand in a table of the session and are named by their number there ([`shapes`](super::shapes)).
+//! Where the table has no room, the number is [`INLINE`], and the names stand between the head and
+//! the values: their length in bytes (`u32`), then each name's length (`u32`) and its bytes.
 
 /// What a value is.
 pub(super) mod kind {

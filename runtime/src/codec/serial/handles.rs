@@ -1,8 +1,10 @@
-//! Handles of shared objects in a message: numbers in the list of what the message holds. Relies on `heap`.
+//! Handles of shared objects in a message: numbers in the list of what the message holds. Relies on
+//! `heap`.
 //!
-//! A handle is recognised by the name and the type of its newtype's contents. It is written as a number, and noted, so that the
-//! message holds the object; what is read is held by this process before it is shown. User code may write such numbers, or
-//! read them: it reaches nothing by it that the message does not hold.
+//! A handle is recognised by the name and the type of its newtype's contents. It is written as a
+//! number, and noted, so that the message holds the object; what is read is held by this process
+//! before it is shown. User code may write such numbers, or read them: it reaches nothing by it
+//! that the message does not hold.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,10 +1,13 @@
-//! Everything that is not plain data goes through serde, in a format that describes itself. Relies on the writer and reader.
+//! Everything that is not plain data goes through serde, in a format that describes itself. Relies
+//! on the writer and reader.
 //!
-//! `format` says what the bytes are. Writing: `ser` → `encoder`, with `packed`, `shapes`, `handles`, `paths`. Reading: `de` → `decoder`,
-//! with `access`, `body`, `numbers`, `any`. `depth` keeps both from the end of the stack; `primitive` is where bincode writes numbers.
+//! `format` says what the bytes are. Writing: `ser` → `encoder`, with `packed`, `shapes`,
+//! `handles`, `paths`. Reading: `de` → `decoder`, with `access`, `body`, `numbers`, `any`. `depth`
+//! keeps both from the end of the stack; `primitive` is where bincode writes numbers.
 //!
-//! A sender finds out by itself what a reader would refuse: the first value of a type, of a list of names, and each with something
-//! that serde cannot buffer, is decoded again from its own bytes (`rehearse`) before it leaves.
+//! A sender finds out by itself what a reader would refuse: the first value of a type, of a list of
+//! names, and each with something that serde cannot buffer, is decoded again from its own bytes
+//! (`rehearse`) before it leaves.
 
 use std::any::type_name;
 use std::collections::HashSet;

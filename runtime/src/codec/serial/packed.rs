@@ -1,8 +1,9 @@
 #![allow(unsafe_code)]
-//! Lists of numbers of one type, which stand without a kind each. Relies on `encoder` and the crate typeid.
+//! Lists of numbers of one type, which stand without a kind each. Relies on `encoder` and the crate
+//! typeid.
 //!
-//! A sequence's serializer sees the type of each element, so it knows a number before it is written. The comparisons of types
-//! are made when the program is compiled with optimisation.
+//! A sequence's serializer sees the type of each element, so it knows a number before it is
+//! written. The comparisons of types are made when the program is compiled with optimisation.
 
 use std::marker::PhantomData;
 
@@ -13,8 +14,8 @@ use super::primitive;
 
 macro_rules! leaves {
     ($($ty:ty)*) => {
-        /// Whether values of a type have nothing inside. Found out when the program is compiled with optimisation; never without,
-        /// where it would cost more than it saves.
+        /// Whether values of a type have nothing inside. Found out when the program is compiled
+        /// with optimisation; never without, where it would cost more than it saves.
         #[inline(always)]
         pub(super) fn is_leaf<T: ?Sized>() -> bool {
             let id = typeid::of::<T>();

@@ -1,5 +1,6 @@
 #![allow(unsafe_code)]
-//! Paths that are no text: serde's own implementation refuses them, so they are told by their type and go round it.
+//! Paths that are no text: serde's own implementation refuses them, so they are told by their type
+//! and go round it.
 //!
 //! Relies on the crate typeid. What is text goes as text, so that any reader of text takes it.
 
@@ -59,10 +60,11 @@ pub(super) fn made<V>(bytes: &[u8]) -> Option<V> {
     Some(unsafe { std::mem::transmute_copy::<PathBuf, V>(&path) })
 }
 
-/// Writes a path as bytes, so that it can be read back whatever they are: for `#[serde(with = "mp::serde_path")]`.
+/// Writes a path as bytes, so that it can be read back whatever they are: for `#[serde(with =
+/// "mp::serde_path")]`.
 ///
-/// Only needed where serde buffers values (`untagged`, `tag`, `flatten`) or another attribute stands between: everywhere else
-/// paths travel whatever their bytes.
+/// Only needed where serde buffers values (`untagged`, `tag`, `flatten`) or another attribute
+/// stands between: everywhere else paths travel whatever their bytes.
 ///
 /// ```
 /// # use serde::{Serialize, Deserialize};

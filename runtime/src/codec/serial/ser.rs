@@ -1,4 +1,5 @@
-//! serde's writing half: what a value says of itself becomes kinds, counts and shapes. Relies on `encoder`.
+//! serde's writing half: what a value says of itself becomes kinds, counts and shapes. Relies on
+//! `encoder`.
 
 use std::fmt::{self, Display, Write};
 
@@ -524,7 +525,8 @@ impl<'e, 'w, 's> Fields<'e, 'w, 's> {
     }
 }
 
-/// The next name is another than was predicted: there may be another prediction, else the list is recorded.
+/// The next name is another than was predicted: there may be another prediction, else the list is
+/// recorded.
 #[cold]
 #[inline(never)]
 fn unpredicted(

@@ -1,9 +1,11 @@
 #![allow(unsafe_code)]
-//! Shapes: lists of names as they were written, by number. The table of the session, and what this process knows of it.
+//! Shapes: lists of names as they were written, by number. The table of the session, and what this
+//! process knows of it.
 //!
-//! Relies on `heap::ShapeTable`. A *sender* finds the number of a list in three steps: its prediction for the struct (two ways a
-//! place, by the address of the struct's name), the process's index by content, the table. A *reader* copies a shape at the first
-//! sight of its number and keeps it; numbers never change their meaning, so nothing is ever taken out of either.
+//! Relies on `heap::ShapeTable`. A *sender* finds the number of a list in three steps: its
+//! prediction for the struct (two ways a place, by the address of the struct's name), the process's
+//! index by content, the table. A *reader* copies a shape at the first sight of its number and
+//! keeps it; numbers never change their meaning, so nothing is ever taken out of either.
 //!
 //! | shared by threads | written | ordering |
 //! |---|---|---|
@@ -20,7 +22,8 @@ use super::fault::Fault;
 use super::format::{INLINE, kind};
 use crate::heap::{self, SHAPES};
 
-/// A name packed with its length, as a sender compares it: two names are taken for one only where they are one.
+/// A name packed with its length, as a sender compares it: two names are taken for one only where
+/// they are one.
 pub(super) type Packed = u64;
 
 /// What no name is packed as: the end of a list.
@@ -107,8 +110,8 @@ impl Rest {
     /// Whether this is the next name; goes on behind it if so.
     #[inline(always)]
     pub(super) fn take(&mut self, name: Packed) -> bool {
-        // SAFETY: `at` points into a list that does not end without `END`, or to `RECORDED`; no name is equal to either, so it
-        // is not moved beyond them.
+        // SAFETY: `at` points into a list that does not end without `END`, or to `RECORDED`; no
+        // name is equal to either, so it is not moved beyond them.
         unsafe {
             let is_next = *self.at == name;
             if is_next {
@@ -216,7 +219,8 @@ fn index() -> MutexGuard<'static, Option<Index>> {
     INDEX.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The entry of a list that was written and not predicted; `None` where the table has no room, or there is no session.
+/// The entry of a list that was written and not predicted; `None` where the table has no room, or
+/// there is no session.
 #[cold]
 pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Option<&'static Entry> {
     let can_be_predicted =
@@ -329,7 +333,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Whether a visitor may be shown the values alone: it reads just the fields that are written behind the `first` names.
+    /// Whether a visitor may be shown the values alone: it reads just the fields that are written
+    /// behind the `first` names.
     #[inline(always)]
     pub(super) fn has_just(&self, first: usize, fields: &'static [&'static str]) -> bool {
         let at = fields.as_ptr().addr();

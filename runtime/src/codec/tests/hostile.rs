@@ -333,7 +333,8 @@ fn forged_lengths() {
     assert_eq!(again.unwrap().0.len(), pair.0.len());
 }
 
-/// A link holds the next one, `depth` deep; taken apart one by one, since the own `Drop` of so many would recurse.
+/// A link holds the next one, `depth` deep; taken apart one by one, since the own `Drop` of so many
+/// would recurse.
 struct Links(Option<Box<Chain>>);
 
 impl Links {
@@ -359,8 +360,8 @@ fn on_stack(bytes: usize, work: impl FnOnce() + Send + 'static) {
     thread.spawn(work).unwrap().join().unwrap();
 }
 
-/// A list of 10,000 links travels on a thread's usual stack, without optimisation; one that is too deep is an error that names
-/// type and depth, on both ends, and never a signal.
+/// A list of 10,000 links travels on a thread's usual stack, without optimisation; one that is too
+/// deep is an error that names type and depth, on both ends, and never a signal.
 #[test]
 #[cfg(not(miri))]
 fn depth() {

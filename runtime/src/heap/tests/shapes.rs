@@ -1,4 +1,5 @@
-//! The table of shapes: full, scribbled over, two writers at once, a writer that is killed, a reader that comes late.
+//! The table of shapes: full, scribbled over, two writers at once, a writer that is killed, a
+//! reader that comes late.
 
 use super::super::shape_table::ENTRIES;
 use super::*;
