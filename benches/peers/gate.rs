@@ -1,0 +1,206 @@
+//! The gate by ratio: a few of `mp`'s rows, each against a limit or a peer in the same run, compared with the ratio that
+//! `benches/budgets.json` records. It sees what became several times slower, on any machine.
+//!
+//! `peers --gate` fails where a ratio is below `FLOOR` of the recorded one; `peers --gate --write` records them anew.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use mp_benches::budgets::{self, Budgets};
+
+use crate::frame::{self, Case, Row, Scale, Workload};
+
+/// One comparison: the row of `mp`, and the row that it is divided by.
+struct Gate {
+    workload: &'static str,
+    ours: &'static str,
+    peer: &'static str,
+    theirs: &'static str,
+}
+
+const fn gate(
+    workload: &'static str,
+    ours: &'static str,
+    peer: &'static str,
+    theirs: &'static str,
+) -> Gate {
+    Gate {
+        workload,
+        ours,
+        peer,
+        theirs,
+    }
+}
+
+const GATES: &[Gate] = &[
+    gate("W3", "map(square, &items)", "rayon", "par_iter, collect"),
+    gate(
+        "W3f",
+        "map(square, &items), chunk_size(1)",
+        "crossbeam",
+        "2 threads, bounded(1024) there and back",
+    ),
+    gate(
+        "W4",
+        "apply, back to back, p50",
+        "crossbeam",
+        "2 threads, two bounded(1), p50",
+    ),
+    gate(
+        "W4a",
+        "apply_async, 64 in flight",
+        "crossbeam",
+        "2 threads, bounded(1024) there and back",
+    ),
+    gate("W6", "pipe", "crossbeam", "threads, bounded(1024)"),
+    gate(
+        "W6",
+        "Queue, bounded(1024)",
+        "crossbeam",
+        "threads, bounded(1024)",
+    ),
+    gate("W7", "Lock", "limit", "pthread mutex, robust, shared"),
+];
+
+/// Below this share of the recorded ratio a gate is red.
+const FLOOR: f64 = 0.4;
+
+/// The best of so many turns counts.
+const TURNS: usize = 5;
+
+/// A red gate is tried again for so long: what is red by chance becomes green.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The middle one of so many ratios is recorded.
+const RECORDED: usize = 5;
+
+/// A gate's name, its ratio, our best value and theirs.
+type Found = (String, f64, f64, f64);
+
+impl Gate {
+    fn name(&self) -> String {
+        format!("{}, {} ÷ {}", self.workload, self.ours, self.peer)
+    }
+
+    fn names(&self, who: &str, variant: &str) -> bool {
+        (who, variant) == ("mp", self.ours) || (who, variant) == (self.peer, self.theirs)
+    }
+
+    /// The best of our values against the best of theirs, so that more is better.
+    fn found(&self, rows: &[Row]) -> Result<Found, Box<dyn Error>> {
+        let best = |who: &str, variant: &str| {
+            let about = |what: &str| format!("{}: {who}, {variant}: {what}", self.workload);
+            let mut rows = rows.iter();
+            let row = rows.find(|row| (row.who, row.variant) == (who, variant));
+            let row = row.ok_or_else(|| about("no such row"))?;
+            if let Some(error) = &row.error {
+                return Err(about(error));
+            }
+            let rate = row.unit.ends_with("/s");
+            let value = if rate {
+                row.values.last()
+            } else {
+                row.values.first()
+            };
+            let value = value.copied().ok_or_else(|| about("not measured"))?;
+            Ok((value, rate))
+        };
+        let (ours, rate) = best("mp", self.ours)?;
+        let (theirs, _) = best(self.peer, self.theirs)?;
+        let ratio = if rate { ours / theirs } else { theirs / ours };
+        Ok((self.name(), ratio, ours, theirs))
+    }
+}
+
+/// Measures all gates. Whether all of them are green.
+pub(crate) fn run(
+    write: bool,
+    cases: impl Fn(&Workload) -> Vec<Case>,
+) -> Result<bool, Box<dyn Error>> {
+    let path = budgets::checked_in();
+    let mut file = Budgets::read(&path)?;
+    let (mut green, mut ratios) = (true, BTreeMap::new());
+    for workload in frame::WORKLOADS {
+        let gates: Vec<&Gate> = GATES
+            .iter()
+            .filter(|gate| gate.workload == workload.name)
+            .collect();
+        if gates.is_empty() {
+            continue;
+        }
+        let mut cases = cases(workload);
+        cases.retain(|case| gates.iter().any(|gate| gate.names(case.who, case.variant)));
+        let mut measure = || -> Result<Vec<Found>, Box<dyn Error>> {
+            let rows = frame::take_turns(workload, &mut cases, TURNS);
+            gates.iter().map(|gate| gate.found(&rows)).collect()
+        };
+        if write {
+            let tries = (0..RECORDED).map(|_| measure());
+            ratios.extend(middle(tries.collect::<Result<_, _>>()?));
+        } else {
+            green &= all_green(workload, &file, measure)?;
+        }
+    }
+    if write {
+        file.ratios = ratios;
+        file.write(&path)?;
+        for (name, ratio) in &file.ratios {
+            println!("  {name:<62} {ratio:.3}");
+        }
+        println!("written: {}", path.display());
+    }
+    Ok(green)
+}
+
+/// Measures the gates of a workload until each was green once, and says so.
+fn all_green(
+    workload: &Workload,
+    file: &Budgets,
+    mut measure: impl FnMut() -> Result<Vec<Found>, Box<dyn Error>>,
+) -> Result<bool, Box<dyn Error>> {
+    // A ratio that is not recorded is red.
+    let floor = |name: &str| {
+        let recorded = file.ratios.get(name);
+        recorded.map_or(f64::INFINITY, |ratio| ratio * FLOOR)
+    };
+    let began = Instant::now();
+    let mut best = measure()?;
+    let mut tries = 1;
+    let red = |best: &[Found]| best.iter().any(|(name, ratio, ..)| *ratio < floor(name));
+    while red(&best) && began.elapsed() < PATIENCE {
+        for (best, now) in best.iter_mut().zip(measure()?) {
+            if now.1 > best.1 {
+                *best = now;
+            }
+        }
+        tries += 1;
+    }
+    for (name, ratio, ours, theirs) in &best {
+        let (floor, unit) = (floor(name), workload.unit);
+        let word = if *ratio >= floor { "ok " } else { "RED" };
+        println!(
+            "  {word}  {name:<62} {ratio:>7.3}, floor {floor:.3}  ({ours:.3} : {theirs:.3} {unit}, tries {tries})"
+        );
+    }
+    Ok(!red(&best))
+}
+
+/// The middle ratio of each gate, of several measurements of all of them.
+fn middle(tries: Vec<Vec<Found>>) -> BTreeMap<String, f64> {
+    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (name, ratio, ..) in tries.into_iter().flatten() {
+        ratios.entry(name).or_default().push(ratio);
+    }
+    let middle = |mut ratios: Vec<f64>| {
+        ratios.sort_by(f64::total_cmp);
+        (ratios[ratios.len() / 2] * 1000.0).round() / 1000.0
+    };
+    ratios
+        .into_iter()
+        .map(|(name, ratios)| (name, middle(ratios)))
+        .collect()
+}
+
+/// The scale of the gate's cases: long enough to be warm, short enough to find a quiet moment.
+pub(crate) const SCALE: Scale = Scale::Quick;
