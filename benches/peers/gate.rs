@@ -70,7 +70,7 @@ const FLOOR: f64 = 0.4;
 const TURNS: usize = 5;
 
 /// A red gate is tried again for so long: what is red by chance becomes green.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The middle one of so many ratios is recorded.
 const RECORDED: usize = 5;

@@ -101,7 +101,9 @@ pub struct Verdict {
     pub text: String,
     /// Some row costs more than it may.
     pub grown: bool,
-    /// Some row costs less, has no budget, or a budget has no row: the file is to be written anew.
+    /// Some row has no budget.
+    pub new: bool,
+    /// Some row costs less, or a budget has no row.
     pub stale: bool,
 }
 
@@ -111,7 +113,7 @@ pub fn compare(budgets: &Rows, found: &Rows, leeway: impl Fn(&str, f64) -> f64) 
     for (name, now) in found {
         let Some(then) = budgets.get(name) else {
             let _ = writeln!(verdict.text, "  new      {name}: {}", now.total);
-            verdict.stale = true;
+            verdict.new = true;
             continue;
         };
         let more = now.total - then.total;
@@ -200,9 +202,10 @@ mod tests {
     #[test]
     fn a_row_without_a_budget_and_a_budget_without_a_row_are_told() {
         let (none, one) = (Rows::new(), rows(&[("encode", 1.0)]));
-        for found in [verdict(&none, &one), verdict(&one, &none)] {
-            assert!(found.stale && !found.grown, "{found:?}");
-        }
+        let new = verdict(&none, &one);
+        assert!(new.new && !new.stale && !new.grown, "{new:?}");
+        let gone = verdict(&one, &none);
+        assert!(gone.stale && !gone.new && !gone.grown, "{gone:?}");
     }
 
     #[test]
