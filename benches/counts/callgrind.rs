@@ -1,4 +1,5 @@
-//! Instructions of the parts, by callgrind: all of them in one process, each warm before it is counted.
+//! Instructions of the parts, by callgrind: all of them in one process, each warm before it is
+//! counted.
 //!
 //! Callgrind counts inside `counted` only, and writes one file each time that returns.
 
@@ -17,8 +18,9 @@ const WARM: u32 = 20;
 const ROUNDS: u32 = 20;
 
 /// Which variants of its functions the C library takes must not depend on the processor.
-const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-SSSE3,-SSE4_1,\
-    -SSE4_2,-BMI2:glibc.cpu.x86_non_temporal_threshold=0x100000:glibc.cpu.x86_rep_movsb_threshold=0x100000";
+const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX2,-AVX_Fast_Unaligned_Load,\
+    -ERMS,-FSRM,-SSSE3,-SSE4_1,-SSE4_2,-BMI2:glibc.cpu.x86_non_temporal_threshold=0x100000:\
+    glibc.cpu.x86_rep_movsb_threshold=0x100000";
 
 /// Where the C library calls `main`, which does all there is.
 const START: &str = "__libc_start_main";
@@ -48,11 +50,13 @@ pub(crate) fn count(wanted: &[&Part]) -> Outcome<Rows> {
     let folder = std::env::temp_dir().join(format!("mp-counts-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let rows = run(wanted, &folder).and_then(|()| {
+        let program = std::env::current_exe()?.canonicalize()?;
+        let program = program.to_string_lossy();
         let mut rows = Rows::new();
         for (at, part) in wanted.iter().enumerate() {
             let text = fs::read_to_string(folder.join(format!("out.{}", at + 1)))?;
             let operations = part.operations * u64::from(ROUNDS);
-            let counts = costs(&text).ok_or("callgrind's file cannot be read")?;
+            let counts = costs(&text, &program).ok_or("callgrind's file cannot be read")?;
             rows.insert(part.name.to_owned(), counts.by(operations));
         }
         Ok(rows)
@@ -87,12 +91,11 @@ fn run(wanted: &[&Part], folder: &Path) -> Outcome {
     Err(format!("valgrind ended with {}: {said}", out.status).into())
 }
 
-/// What callgrind counted in a file of its, by place: the program's functions by their own code, and calls of the C
-/// library by all that they did, as most functions in there have no names.
-fn costs(text: &str) -> Option<Counts> {
-    let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-    let program = line("cmd:")?.split_whitespace().next()?;
-    let total = line("summary: ")?.parse().ok()?;
+/// What callgrind counted in a file of its, by place: the program's functions by their own code,
+/// and calls of the C library by all that they did, as most functions in there have no names.
+fn costs(text: &str, program: &str) -> Option<Counts> {
+    let summary = text.lines().find_map(|line| line.strip_prefix("summary: "));
+    let total = summary?.parse().ok()?;
     let mut parts = BTreeMap::new();
     let (mut function, mut home, mut file) = ("", "", "");
     let (mut object, mut callee_object, mut callee) = ("", "", "");
@@ -131,7 +134,8 @@ fn cost_in(line: &str) -> Option<f64> {
     at.parse::<u64>().ok().and(cost.parse().ok())
 }
 
-/// The function, and of code that was put into it from another file of ours or of a dependency that file.
+/// The function, and of code that was put into it from another file of ours or of a dependency that
+/// file.
 fn place(function: &str, home: &str, file: &str) -> String {
     let ours = |path: &str| {
         let (_, inside) = path.rsplit_once("/runtime/src/")?;
@@ -147,7 +151,8 @@ fn place(function: &str, home: &str, file: &str) -> String {
     }
 }
 
-/// A name without callgrind's mark of recursion, and without the hashes in brackets that name crates.
+/// A name without callgrind's mark of recursion, and without the hashes in brackets that name
+/// crates.
 fn short(name: &str) -> String {
     let (name, _) = name
         .rsplit_once('\'')

@@ -1,13 +1,17 @@
-//! The gate that counts: instructions of each hot path by callgrind, system calls and page faults of each way to start.
+//! The gate that counts: instructions of each hot path by callgrind, system calls and page faults
+//! of each way to start.
 //!
 //! `cargo bench -p mp-benches --bench counts -- [FILTER] [--write] [--against FILE]`
 //!
-//! What is counted is the same on every machine, but not with every toolchain; `benches/budgets.json` has budgets by
-//! toolchain. The gate fails where a row costs over 3 % more than its budget, and names the functions that grew. `--write`
-//! writes the budgets of this toolchain anew; `--against FILE` reads and writes another file. Exit codes: 1 is a row that
-//! grew or has no budget; 2 that something went wrong; 3 that there are no budgets for this toolchain, or nothing to count with.
+//! What is counted is the same on every machine, but not with every toolchain;
+//! `benches/budgets.json` has budgets by toolchain. The gate fails where a row costs over 3 % more
+//! than its budget, and names the functions that grew. `--write` writes the budgets of this
+//! toolchain anew; `--against FILE` reads and writes another file. Exit codes: 1 is a row that grew
+//! or has no budget; 2 that something went wrong; 3 that there are no budgets for this toolchain,
+//! or nothing to count with.
 //!
-//! Relies on valgrind (x86-64 or another machine that it knows) and strace; what is absent is named and left out.
+//! Relies on valgrind (x86-64 or another machine that it knows) and strace; what is absent is named
+//! and left out.
 
 mod callgrind;
 mod startup;
@@ -150,7 +154,8 @@ fn works(command: &str, arguments: &[&str]) -> bool {
     out.is_ok_and(|out| out.status.success())
 }
 
-/// What the counts depend on: the compiler, the target, the profile, and the C library, whose functions are counted, too.
+/// What the counts depend on: the compiler, the target, the profile, and the C library, whose
+/// functions are counted, too.
 fn toolchain() -> Outcome<String> {
     let said = |command: &str, arguments: &[&str]| -> Outcome<String> {
         let out = Command::new(command).args(arguments).output();

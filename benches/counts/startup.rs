@@ -1,7 +1,8 @@
-//! Starting, by system calls (strace) and page faults (the kernel's count), over a process and all that it starts.
+//! Starting, by system calls (strace) and page faults (the kernel's count), over a process and all
+//! that it starts.
 //!
-//! Two runs of `start`, a short and a long one: their difference is what each start costs. Calls that wait are left out, as
-//! their number is a matter of luck.
+//! Two runs of `start`, a short and a long one: their difference is what each start costs. Calls
+//! that wait are left out, as their number is a matter of luck.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +47,8 @@ const WAITING: &[&str] = &[
     "waitid",
 ];
 
-/// How much a row may differ from its budget of so much. Page faults depend on the kernel and on what it has in memory.
+/// How much a row may differ from its budget of so much. Page faults depend on the kernel and on
+/// what it has in memory.
 pub(crate) fn leeway(name: &str, budget: f64) -> f64 {
     match name {
         name if name.ends_with(FAULTS) => budget * 0.15,
@@ -125,7 +127,8 @@ fn faults(way: &str, count: u32) -> Outcome<BTreeMap<String, f64>> {
     Ok(BTreeMap::from([("page faults".to_owned(), faults)]))
 }
 
-/// The minor page faults of all processes that ended below this one: the ninth field behind the name.
+/// The minor page faults of all processes that ended below this one: the ninth field behind the
+/// name.
 fn faults_of_children() -> Outcome<f64> {
     let text = fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = text.rsplit_once(')').ok_or("/proc/self/stat has no name")?;

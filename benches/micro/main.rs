@@ -1,10 +1,10 @@
-//! The parts of `mp` one by one, in one process that waits for nothing, by time; beside them what the standard library takes
-//! for the like.
+//! The parts of `mp` one by one, in one process that waits for nothing, by time; beside them what
+//! the standard library takes for the like.
 //!
 //! `cargo bench -p mp-benches --bench micro -- [FILTER] [--sample-count N]`
 //!
-//! `counts` counts the instructions of the same parts. What happens between processes is measured by `peers`; a change in
-//! one of these figures says where to look when one of those has changed.
+//! `counts` counts the instructions of the same parts. What happens between processes is measured
+//! by `peers`; a change in one of these figures says where to look when one of those has changed.
 
 mod limits;
 
@@ -22,7 +22,8 @@ fn part(bencher: Bencher<'_, '_>, part: &Part) {
         .bench_local(|| made(body()));
 }
 
-/// A call that is waited for by its handle: another thread may take part in it, so it is not counted.
+/// A call that is waited for by its handle: another thread may take part in it, so it is not
+/// counted.
 #[divan::bench]
 fn apply_async(bencher: Bencher<'_, '_>) {
     let pool = made(mp::Pool::builder().inline(true).build());

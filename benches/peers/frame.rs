@@ -165,14 +165,18 @@ const CASE_LIMIT: u32 = 170;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Scale {
     Full,
+    /// The gate's: still of use for a comparison.
+    Short,
+    /// Only to see that it runs.
     Quick,
 }
 
 impl Scale {
-    /// `full`, or what is left of it in a quick run.
+    /// `full`, or what is left of it in a shorter run.
     pub(crate) fn of(self, full: usize) -> usize {
         match self {
             Scale::Full => full,
+            Scale::Short => (full / 4).max(1),
             Scale::Quick => (full / 20).max(1),
         }
     }

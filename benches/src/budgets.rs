@@ -1,6 +1,8 @@
-//! The checked-in budgets: what each hot path may cost with which toolchain, and the ratios of the short bench.
+//! The checked-in budgets: what each hot path may cost with which toolchain, and the ratios of the
+//! short bench.
 //!
-//! `counts --write` and `peers --gate --write` write them. The file is JSON with sorted keys, so a diff shows what changed.
+//! `counts --write` and `peers --gate --write` write them. The file is JSON with sorted keys, so a
+//! diff shows what changed.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -9,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A part is kept if it is at least this share of its row: smaller than the leeway, so what makes a row too expensive shows.
+/// A part is kept if it is at least this share of its row: smaller than the leeway, so what makes a
+/// row too expensive shows.
 const KEPT: f64 = 0.015;
 
 /// The file.
@@ -107,7 +110,8 @@ pub struct Verdict {
     pub stale: bool,
 }
 
-/// Compares what was measured with the budgets; `leeway` says by how much a row of this name and budget may differ.
+/// Compares what was measured with the budgets; `leeway` says by how much a row of this name and
+/// budget may differ.
 pub fn compare(budgets: &Rows, found: &Rows, leeway: impl Fn(&str, f64) -> f64) -> Verdict {
     let mut verdict = Verdict::default();
     for (name, now) in found {

@@ -1,4 +1,5 @@
-//! Rings and codec: one thread puts a message in and takes it out again, so it finds room and never waits.
+//! Rings and codec: one thread puts a message in and takes it out again, so it finds room and never
+//! waits.
 
 use std::hint::black_box;
 

@@ -1,5 +1,6 @@
-//! Dispatch without processes. An inline pool does the work in the caller; input, scheduler, trampoline and delivery are as
-//! with workers. Calls whose handle is waited for later are not here: another thread takes part in them, by chance.
+//! Dispatch without processes. An inline pool does the work in the caller; input, scheduler,
+//! trampoline and delivery are as with workers. Calls whose handle is waited for later are not
+//! here: another thread takes part in them, by chance.
 
 use std::hint::black_box;
 

@@ -1,7 +1,8 @@
-//! The parts of `mp` one by one, in one process that waits for nothing: one list for two front ends. `micro` takes their
-//! time, `counts` their instructions.
+//! The parts of `mp` one by one, in one process that waits for nothing: one list for two front
+//! ends. `micro` takes their time, `counts` their instructions.
 //!
-//! A body does one batch of operations. All it needs is made beforehand, so only the operation is measured.
+//! A body does one batch of operations. All it needs is made beforehand, so only the operation is
+//! measured.
 
 mod channels;
 mod dispatch;
