@@ -31,6 +31,9 @@ pub(super) const PARTS: &[Part] = &[
     Part::new("codec/enum", BATCH, || {
         through(Order::Move { x: 1.5, y: 2.5 })
     }),
+    Part::new("codec/tagged", BATCH, || {
+        through(Tagged::Move { x: 1.5, y: 2.5 })
+    }),
     Part::new("codec/numbers-100", BATCH, || through(vec![7_u64; 100])),
     Part::new("codec/strings-100", BATCH, || {
         through(vec!["word".to_owned(); 100])
@@ -50,6 +53,15 @@ pub(super) struct Person {
 pub(super) enum Order {
     Stop,
     Say(String),
+    Move { x: f64, y: f64 },
+}
+
+/// The same with its kind in a field, as in JSON.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub(super) enum Tagged {
+    Stop,
+    Say { text: String },
     Move { x: f64, y: f64 },
 }
 

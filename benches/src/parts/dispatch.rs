@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use super::channels::{Order, Person, person};
+use super::channels::{Order, Person, Tagged, person};
 use super::{BATCH, Body, Part, batch};
 
 /// The items of a `map`.
@@ -27,6 +27,10 @@ pub(super) const PARTS: &[Part] = &[
     Part::new("map/enum", ITEMS, || {
         let items = vec![Order::Move { x: 1.5, y: 2.5 }; ITEMS as usize];
         mapped(ITEMS, move |pool| pool.map(moved, &items).map(drop))
+    }),
+    Part::new("map/tagged", ITEMS, || {
+        let items = vec![Tagged::Move { x: 1.5, y: 2.5 }; ITEMS as usize];
+        mapped(ITEMS, move |pool| pool.map(turned, &items).map(drop))
     }),
     // By job: the scheduler's part is in each of them.
     Part::new("job/map", ITEMS, || {
@@ -64,6 +68,14 @@ fn moved(order: Order) -> Order {
     match order {
         Order::Move { x, y } => Order::Move { x: y, y: x },
         Order::Stop | Order::Say(_) => Order::Stop,
+    }
+}
+
+#[mp::task]
+fn turned(order: Tagged) -> Tagged {
+    match order {
+        Tagged::Move { x, y } => Tagged::Move { x: y, y: x },
+        Tagged::Stop | Tagged::Say { .. } => Tagged::Stop,
     }
 }
 
