@@ -5,12 +5,11 @@
 //! `peers --gate` fails where a ratio is below `FLOOR` of the recorded one; `peers --gate --write`
 //! records them anew.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 
 use mp_benches::budgets::{self, Budgets};
 
-use crate::frame::{self, Case, Row, Scale, Workload};
+use crate::frame::{self, Case, Options, Row, Scale, Workload};
 
 /// One comparison: the row of `mp`, and the row that it is divided by.
 struct Gate {
@@ -74,8 +73,8 @@ const TURNS: usize = 5;
 /// slow would be green by chance.
 const TRIES: usize = 5;
 
-/// The middle one of so many ratios is recorded.
-const RECORDED: usize = 5;
+/// Recorded is the best of more turns: what both can do when nothing else disturbs them.
+const TURNS_TO_RECORD: usize = 25;
 
 /// A gate's name, its ratio, our best value and theirs.
 type Found = (String, f64, f64, f64);
@@ -117,13 +116,22 @@ impl Gate {
 
 /// Measures all gates. Whether all of them are green.
 pub(crate) fn run(
-    write: bool,
+    options: &Options,
     cases: impl Fn(&Workload) -> Vec<Case>,
 ) -> Result<bool, Box<dyn Error>> {
+    let write = options.write;
     let path = budgets::checked_in();
     let mut file = Budgets::read(&path)?;
-    let (mut green, mut ratios) = (true, BTreeMap::new());
+    let mut green = true;
+    if write {
+        // What is no gate any more goes.
+        let kept = |name: &str| GATES.iter().any(|gate| gate.name() == name);
+        file.ratios.retain(|name, _| kept(name));
+    }
     for workload in frame::WORKLOADS {
+        if !options.wants(workload.name) {
+            continue;
+        }
         let gates: Vec<&Gate> = GATES
             .iter()
             .filter(|gate| gate.workload == workload.name)
@@ -133,19 +141,19 @@ pub(crate) fn run(
         }
         let mut cases = cases(workload);
         cases.retain(|case| gates.iter().any(|gate| gate.names(case.who, case.variant)));
-        let mut measure = || -> Result<Vec<Found>, Box<dyn Error>> {
-            let rows = frame::take_turns(workload, &mut cases, TURNS);
+        let mut measure = |turns| -> Result<Vec<Found>, Box<dyn Error>> {
+            let rows = frame::take_turns(workload, &mut cases, turns);
             gates.iter().map(|gate| gate.found(&rows)).collect()
         };
         if write {
-            let tries = (0..RECORDED).map(|_| measure());
-            ratios.extend(middle(tries.collect::<Result<_, _>>()?));
+            for (name, ratio, ..) in measure(TURNS_TO_RECORD)? {
+                file.ratios.insert(name, (ratio * 1000.0).round() / 1000.0);
+            }
         } else {
-            green &= all_green(workload, &file, measure)?;
+            green &= all_green(workload, &file, || measure(TURNS))?;
         }
     }
     if write {
-        file.ratios = ratios;
         file.write(&path)?;
         for (name, ratio) in &file.ratios {
             println!("  {name:<62} {ratio:.3}");
@@ -184,22 +192,6 @@ fn all_green(
         println!("  {word}  {name:<62} {ratio:>7.3}, floor {floor:.3}  ({values})");
     }
     Ok(!red(&best))
-}
-
-/// The middle ratio of each gate, of several measurements of all of them.
-fn middle(tries: Vec<Vec<Found>>) -> BTreeMap<String, f64> {
-    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for (name, ratio, ..) in tries.into_iter().flatten() {
-        ratios.entry(name).or_default().push(ratio);
-    }
-    let middle = |mut ratios: Vec<f64>| {
-        ratios.sort_by(f64::total_cmp);
-        (ratios[ratios.len() / 2] * 1000.0).round() / 1000.0
-    };
-    ratios
-        .into_iter()
-        .map(|(name, ratios)| (name, middle(ratios)))
-        .collect()
 }
 
 /// The scale of the gate's cases: long enough to be warm, short enough to find a quiet moment.

@@ -1,7 +1,7 @@
 //! `mp` against the bare machine and against its peers, all in one run and by turns.
 //!
 //! `cargo bench -p mp-benches --bench peers -- [W1 W3 …] [--runs N] [--quick] [--json FILE]`
-//! `cargo bench -p mp-benches --bench peers -- --gate [--write]`
+//! `cargo bench -p mp-benches --bench peers -- --gate [--write] [W3 …]`
 //!
 //! Without names all workloads run. Every row is measured N times (7 unless told otherwise), the rows of a workload taking
 //! turns, so that whatever else the machine does is done to all of them; printed are the smallest, the middle and the
@@ -34,7 +34,7 @@ fn run() -> ExitCode {
     let machine = machine::Machine::look();
     println!("{}", machine.describe());
     if options.gate {
-        return match gate::run(options.write, |workload| cases(workload, gate::SCALE)) {
+        return match gate::run(&options, |workload| cases(workload, gate::SCALE)) {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
