@@ -49,6 +49,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "µs",
     },
     Workload {
+        name: "W4a",
+        what: "calls given to a live pool whose values are asked for later",
+        matters: "warm pool of 2; the oldest of the calls in flight is waited for",
+        unit: "M/s",
+    },
+    Workload {
         name: "W5",
         what: "a task takes 100 MiB of f64 and returns their sum",
         matters: "warm unless the row says \"first use\"; huge pages tell",
@@ -159,14 +165,18 @@ const CASE_LIMIT: u32 = 170;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Scale {
     Full,
+    /// The gate's: still of use for a comparison.
+    Short,
+    /// Only to see that it runs.
     Quick,
 }
 
 impl Scale {
-    /// `full`, or what is left of it in a quick run.
+    /// `full`, or what is left of it in a shorter run.
     pub(crate) fn of(self, full: usize) -> usize {
         match self {
             Scale::Full => full,
+            Scale::Short => (full / 4).max(1),
             Scale::Quick => (full / 20).max(1),
         }
     }
@@ -208,7 +218,7 @@ pub(crate) struct Row {
 }
 
 /// Measures every case `runs` times: all of them once, then all of them again. A case that fails is not tried again.
-pub(crate) fn take_turns(workload: &Workload, cases: Vec<Case>, runs: usize) -> Vec<Row> {
+pub(crate) fn take_turns(workload: &Workload, cases: &mut [Case], runs: usize) -> Vec<Row> {
     let row = |case: &Case| Row {
         workload: workload.name,
         who: case.who,
@@ -217,9 +227,16 @@ pub(crate) fn take_turns(workload: &Workload, cases: Vec<Case>, runs: usize) -> 
         values: Vec::new(),
         error: None,
     };
-    let mut turns: Vec<(Row, Case)> = cases.into_iter().map(|case| (row(&case), case)).collect();
+    let mut rows: Vec<Row> = cases.iter().map(row).collect();
+    take_more_turns(&mut rows, cases, runs);
+    rows
+}
+
+/// Measures the cases of these rows `runs` times more.
+pub(crate) fn take_more_turns(rows: &mut [Row], cases: &mut [Case], runs: usize) {
     for _ in 0..runs {
-        for (row, case) in turns.iter_mut().filter(|(row, _)| row.error.is_none()) {
+        let turns = rows.iter_mut().zip(&mut *cases);
+        for (row, case) in turns.filter(|(row, _)| row.error.is_none()) {
             // SAFETY: alarm has no conditions; its signal ends this program, and `mp` and the limits' own alarms their children.
             unsafe { libc::alarm(CASE_LIMIT) };
             match (case.run)() {
@@ -230,11 +247,9 @@ pub(crate) fn take_turns(workload: &Workload, cases: Vec<Case>, runs: usize) -> 
     }
     // SAFETY: takes the alarm back.
     unsafe { libc::alarm(0) };
-    let mut rows: Vec<Row> = turns.into_iter().map(|(row, _)| row).collect();
-    for row in &mut rows {
+    for row in rows {
         row.values.sort_by(f64::total_cmp);
     }
-    rows
 }
 
 /// The command line.
@@ -244,6 +259,10 @@ pub(crate) struct Options {
     pub(crate) runs: usize,
     pub(crate) scale: Scale,
     pub(crate) json: Option<PathBuf>,
+    /// Only the gate's rows, against what is recorded.
+    pub(crate) gate: bool,
+    /// The gate's ratios are recorded anew.
+    pub(crate) write: bool,
 }
 
 impl Options {
@@ -253,6 +272,8 @@ impl Options {
             runs: 7,
             scale: Scale::Full,
             json: None,
+            gate: false,
+            write: false,
         };
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
@@ -260,6 +281,8 @@ impl Options {
             match argument.as_str() {
                 // Cargo adds this one to every bench.
                 "--bench" => {}
+                "--gate" => options.gate = true,
+                "--write" => options.write = true,
                 "--quick" => options.scale = Scale::Quick,
                 "--runs" => {
                     let runs = value()?.parse().ok().filter(|&runs| runs > 0);

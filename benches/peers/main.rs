@@ -1,6 +1,7 @@
 //! `mp` against the bare machine and against its peers, all in one run and by turns.
 //!
 //! `cargo bench -p mp-benches --bench peers -- [W1 W3 …] [--runs N] [--quick] [--json FILE]`
+//! `cargo bench -p mp-benches --bench peers -- --gate [--write] [W3 …]`
 //!
 //! Without names all workloads run. Every row is measured N times (7 unless told otherwise), the rows of a workload taking
 //! turns, so that whatever else the machine does is done to all of them; printed are the smallest, the middle and the
@@ -11,6 +12,7 @@
 //! output. Nothing else should be running. Everything that is started is bounded in time.
 
 mod frame;
+mod gate;
 mod limits;
 mod machine;
 mod mp_rows;
@@ -31,15 +33,23 @@ fn run() -> ExitCode {
     };
     let machine = machine::Machine::look();
     println!("{}", machine.describe());
+    if options.gate {
+        return match gate::run(&options, |workload| cases(workload, gate::SCALE)) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("peers: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut rows = Vec::new();
     for workload in frame::WORKLOADS
         .iter()
         .filter(|workload| options.wants(workload.name))
     {
-        let mut cases = limits::cases(workload.name, options.scale);
-        cases.extend(rivals::cases(workload.name, options.scale));
-        cases.extend(mp_rows::cases(workload.name, options.scale));
-        let measured = frame::take_turns(workload, cases, options.runs);
+        let mut cases = cases(workload, options.scale);
+        let measured = frame::take_turns(workload, &mut cases, options.runs);
         print!("{}", report::table(workload, &measured, &machine));
         rows.extend(measured);
     }
@@ -55,4 +65,12 @@ fn run() -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// All rows of a workload: the limits, the peers, `mp`.
+fn cases(workload: &frame::Workload, scale: frame::Scale) -> Vec<frame::Case> {
+    let mut cases = limits::cases(workload.name, scale);
+    cases.extend(rivals::cases(workload.name, scale));
+    cases.extend(mp_rows::cases(workload.name, scale));
+    cases
 }
