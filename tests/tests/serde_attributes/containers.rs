@@ -47,18 +47,34 @@ macro_rules! all_forms {
             $name::Boxed(inner()) => $name::Boxed(inner());
             $name::Stop => $name::Stop;
         );
-        everywhere!(Option<Vec<($name, Result<$name, String>)>>:
+        everywhere!(@ echo_inside Option<Vec<($name, Result<$name, String>)>>:
             Some(vec![(go(), Ok($name::Stop))]) => Some(vec![(go(), Ok($name::Stop))]);
         );
     }};
 }
 
 #[mp::test]
-fn tags() {
+fn names_outside() {
     all_forms!(External);
+}
+
+#[mp::test]
+fn tag() {
     all_forms!(Internal);
+}
+
+#[mp::test]
+fn tag_and_content() {
     all_forms!(Adjacent);
+}
+
+#[mp::test]
+fn untagged() {
     all_forms!(Untagged);
+}
+
+#[mp::test]
+fn pairs() {
     everywhere!((External, Adjacent, Untagged):
         (External::Pair(1, "a".into()), Adjacent::Pair(2, "b".into()), Untagged::Pair(3, "c".into()))
             => (External::Pair(1, "a".into()), Adjacent::Pair(2, "b".into()), Untagged::Pair(3, "c".into()));

@@ -22,18 +22,21 @@ pub(crate) fn pool() -> Pool {
 
 /// Each of the values arrives as expected, as a message, and there and back through a task.
 macro_rules! everywhere {
-    ($type:ty: $($value:expr => $expected:expr;)+) => {{
+    (@ $echo:ident $type:ty: $($value:expr => $expected:expr;)+) => {{
         #[mp::task]
-        fn echo(value: $type) -> $type {
+        fn $echo(value: $type) -> $type {
             value
         }
         let pool = $crate::ways::pool();
         $(
             let expected: $type = $expected;
             assert_eq!($crate::ways::travel::<$type>($value).expect("it is sent"), expected);
-            assert_eq!(pool.apply(echo, $value).expect("it is sent"), expected);
+            assert_eq!(pool.apply($echo, $value).expect("it is sent"), expected);
         )+
     }};
+    ($type:ty: $($cases:tt)+) => {
+        everywhere!(@ echo $type: $($cases)+)
+    };
 }
 
 /// The value is refused where it is sent, by an error with these words in it.
