@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::Parser as _;
-use syn::{LitInt, LitStr, Path};
+use syn::{LitBool, LitInt, LitStr, Path};
 
 use crate::errors::Errors;
 
@@ -56,6 +56,22 @@ impl Arg {
             );
         }
         number
+    }
+
+    /// Whether it is set: the key alone, or `true` or `false`.
+    pub(crate) fn flag(&self, errors: &mut Errors) -> Option<bool> {
+        if self.value.is_empty() {
+            return Some(true);
+        }
+        let flag = syn::parse2::<LitBool>(self.value.clone()).ok();
+        if flag.is_none() {
+            let key = &self.key;
+            errors.on(
+                self.place(),
+                format_args!("`{key}` stands alone, or is `true` or `false`: `{key} = false`"),
+            );
+        }
+        flag.map(|flag| flag.value)
     }
 
     /// What an error about the value underlines.

@@ -24,20 +24,29 @@ use proc_macro::TokenStream;
 /// pool.map(square, 1..=10)?        // in the workers of a pool
 /// ```
 ///
-/// **Parameters** are owned values or borrows (`&[f64]`, `&str`, `&Path`, `&T`) of anything that serde can take apart and
-/// put together; plain data (numbers, `#[derive(mp::Plain)]`) travel as one block. **The result** is owned. A task that
-/// returns `Result<T, mp::Failure>`, written out, gives the caller `T` and fails with an `mp::Error`; any other `Result`
-/// is a value.
+/// **Parameters** are owned values or borrows (`&[f64]`, `&str`, `&Path`, `&T`) of anything that
+/// serde can take apart and put together; plain data (numbers, `#[derive(mp::Plain)]`) travel as
+/// one block. **The result** is owned.
 ///
-/// **Arguments**: `name = "…"` (the name in messages and in the table; otherwise the path), `timeout = "30s"` (how long one
-/// call may run in a pool; `ms`, `s`, `m`), `retries = 2` (how often a failed one runs again there; both are defaults that a
-/// call made with `pool.on(task)` overrides), `crate = path` (where this library is found under another name).
+/// **Errors**: a task can fail if it returns `Result<T>` with one argument (of `anyhow`, `eyre`,
+/// `std::io`, `mp`, of an alias in scope), or `Result<T, E>` where `E` is written `Failure`,
+/// `anyhow::Error`, `eyre::Report`, `mp::Error` or `Box<dyn Error + …>`. Its caller gets `T`, or an
+/// `mp::Error` with the text of the error and of its causes. Any other `Result<T, E>` is a value,
+/// if `E` travels.
 ///
-/// **The price**: the task's name is taken like a constant's, so `let square = …` where the task is visible is an error.
-/// A task is a free function, not generic, not `async`, not `unsafe`; `#[must_use]` and `#[track_caller]` have no effect.
+/// **Arguments**: `name = "…"` (the name in messages and in the table; otherwise the path),
+/// `timeout = "30s"` (how long one call may run in a pool; `ms`, `s`, `m`), `retries = 2` (how
+/// often a failed one runs again there; both are defaults that a call made with `pool.on(task)`
+/// overrides), `fallible` (whatever `Result` it returns, its error fails the task; or
+/// `fallible = false`: it is a value), `crate = path` (where this library is found under another name).
+///
+/// **The price**: the task's name is taken like a static's, so no `let`, parameter or pattern may
+/// bind `square` where the task is visible. A task is a free function, not generic, not `async`,
+/// not `unsafe`; `#[must_use]` and `#[track_caller]` have no effect.
 #[proc_macro_attribute]
 pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
-    task::task(args.into(), item.into()).into()
+    let here = proc_macro::Span::call_site();
+    task::task(args.into(), item.into(), (here.line(), here.column())).into()
 }
 
 /// Writes the program's `main`, through which children of this program enter, too.

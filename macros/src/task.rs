@@ -6,6 +6,7 @@
 mod binds;
 mod expand;
 mod model;
+mod output;
 mod parse;
 mod types;
 
@@ -14,8 +15,12 @@ use quote::quote;
 
 use crate::errors::Errors;
 
-/// The whole attribute: its arguments and the function under it.
-pub(crate) fn task(args: TokenStream, item: TokenStream) -> TokenStream {
+/// Line and column of an attribute. It tells hidden names apart, so that two tasks of one name in
+/// one place are one error.
+pub(crate) type Place = (usize, usize);
+
+/// The whole attribute: its arguments, the function under it, and where it stands.
+pub(crate) fn task(args: TokenStream, item: TokenStream, place: Place) -> TokenStream {
     let mut errors = Errors::default();
     let args = parse::arguments(args, &mut errors);
     let function = match parse::function(item.clone()) {
@@ -38,7 +43,7 @@ pub(crate) fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     match model::Model::new(args, function) {
         // A mistake among the arguments alone does not unmake the task: its uses need no second error.
         Ok(model) => {
-            let expansion = expand::expand(&model);
+            let expansion = expand::expand(&model, place);
             let errors = errors.into_tokens();
             quote!(#expansion #errors)
         }

@@ -1,11 +1,34 @@
 //! Every error a user can see: one opaque [`Error`] with predicates and context, and [`Failure`], which tasks return.
 //!
-//! An `Error` says what happened (its kind), to whom (task, item, worker, pid), how (signal, exit code, panic
-//! location) and why (`source`). It is built here and nowhere else, through the constructors below; other modules add
-//! context on the way up with the `with_…` methods.
+//! An `Error` says what happened (its kind), to whom (task, item, worker, pid), how (signal, exit
+//! code, panic location) and why (`source`). It is built here and nowhere else, through the
+//! constructors below; other modules add context on the way up with the `with_…` methods. `Failure`
+//! and what makes one stand in files of their own.
+
+mod context;
+mod failure;
+mod levels;
 
 use std::fmt;
 use std::io;
+
+pub use context::Context;
+pub use failure::Failure;
+
+/// What expansions name.
+#[doc(hidden)]
+pub(crate) mod __private {
+    pub use super::levels::{ErrorProbe, Way};
+
+    /// The levels of the probe as methods only: no name of theirs can be taken for one of the
+    /// user's.
+    pub mod error_levels {
+        pub use crate::error::levels::{
+            Level1 as _, Level2 as _, Level3 as _, Level4 as _, Level5 as _, Level6 as _,
+            Level7 as _,
+        };
+    }
+}
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -22,13 +45,13 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: Kind,
     message: String,
-    context: Context,
+    details: Details,
     source: Option<Source>,
 }
 
 /// Where and to whom it happened; every field is optional.
 #[derive(Clone, Debug, Default)]
-struct Context {
+struct Details {
     task: Option<String>,
     item: Option<u64>,
     worker: Option<String>,
@@ -45,7 +68,7 @@ struct Context {
 /// The kinds of error, one predicate each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The task returned `Err(Failure)`.
+    /// The task returned an error.
     Task,
     /// The task panicked.
     Panic,
@@ -84,7 +107,7 @@ impl Error {
         Error(Box::new(Inner {
             kind,
             message: message.into(),
-            context: Context::default(),
+            details: Details::default(),
             source: None,
         }))
     }
@@ -103,63 +126,63 @@ impl Error {
     }
 
     pub(crate) fn with_task(mut self, task: impl Into<String>) -> Self {
-        self.0.context.task.get_or_insert(task.into());
+        self.0.details.task.get_or_insert(task.into());
         self
     }
 
     pub(crate) fn with_item(mut self, item: u64) -> Self {
-        self.0.context.item.get_or_insert(item);
+        self.0.details.item.get_or_insert(item);
         self
     }
 
     /// For a call of one item, whose index says nothing.
     pub(crate) fn without_item(mut self) -> Self {
-        self.0.context.item = None;
+        self.0.details.item = None;
         self
     }
 
     pub(crate) fn with_worker(mut self, worker: impl Into<String>) -> Self {
-        self.0.context.worker.get_or_insert(worker.into());
+        self.0.details.worker.get_or_insert(worker.into());
         self
     }
 
     pub(crate) fn with_pid(mut self, pid: u32) -> Self {
-        self.0.context.pid.get_or_insert(pid);
+        self.0.details.pid.get_or_insert(pid);
         self
     }
 
     pub(crate) fn with_signal(mut self, signal: i32) -> Self {
-        self.0.context.signal = Some(signal);
+        self.0.details.signal = Some(signal);
         self
     }
 
     pub(crate) fn with_exit_code(mut self, code: i32) -> Self {
-        self.0.context.code = Some(code);
+        self.0.details.code = Some(code);
         self
     }
 
     /// The most memory its process ever had, in bytes.
     pub(crate) fn with_peak_memory(mut self, bytes: u64) -> Self {
-        self.0.context.peak = Some(bytes);
+        self.0.details.peak = Some(bytes);
         self
     }
 
     pub(crate) fn with_out_of_memory(mut self) -> Self {
-        self.0.context.out_of_memory = true;
+        self.0.details.out_of_memory = true;
         self
     }
 
     /// Which run of the item it was, from 1.
     pub(crate) fn with_attempt(mut self, attempt: u32) -> Self {
-        self.0.context.attempt.get_or_insert(attempt);
+        self.0.details.attempt.get_or_insert(attempt);
         self
     }
 
     /// The same, of an item whose time was up: a time-out, whatever else it was; what it was is the cause.
     pub(crate) fn too_late(self) -> Self {
-        let context = self.0.context.clone();
+        let details = self.0.details.clone();
         let mut error = Error::new(Kind::Timeout, "the item ran longer than it may");
-        error.0.context = context;
+        error.0.details = details;
         // A worker that was killed for it has nothing to add.
         match self.0.kind {
             Kind::Died => error,
@@ -168,12 +191,12 @@ impl Error {
     }
 
     pub(crate) fn with_location(mut self, location: impl Into<String>) -> Self {
-        self.0.context.location = Some(location.into());
+        self.0.details.location = Some(location.into());
         self
     }
 
     pub(crate) fn with_backtrace(mut self, backtrace: impl Into<String>) -> Self {
-        self.0.context.backtrace = Some(backtrace.into());
+        self.0.details.backtrace = Some(backtrace.into());
         self
     }
 
@@ -181,7 +204,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the task itself returned `Err(Failure)`.
+    /// Whether the task itself failed: it returned an error, whose causes are in `source`.
     pub fn is_task(&self) -> bool {
         self.0.kind == Kind::Task
     }
@@ -260,59 +283,59 @@ impl Error {
 
     /// The registered name of the task.
     pub fn task(&self) -> Option<&str> {
-        self.0.context.task.as_deref()
+        self.0.details.task.as_deref()
     }
 
     /// The index of the item in the input of `map`.
     pub fn item(&self) -> Option<usize> {
-        self.0.context.item.map(|item| item as usize)
+        self.0.details.item.map(|item| item as usize)
     }
 
     /// The name of the process that ran it.
     pub fn worker(&self) -> Option<&str> {
-        self.0.context.worker.as_deref()
+        self.0.details.worker.as_deref()
     }
 
     /// The process id of the process that ran it.
     pub fn pid(&self) -> Option<u32> {
-        self.0.context.pid
+        self.0.details.pid
     }
 
     /// The signal that ended the process.
     pub fn signal(&self) -> Option<i32> {
-        self.0.context.signal
+        self.0.details.signal
     }
 
     /// The exit code of the process, where it ended by itself.
     pub fn exit_code(&self) -> Option<i32> {
-        self.0.context.code
+        self.0.details.code
     }
 
     /// The most memory, in bytes, that the process ever had, where it has died and had more than this process had at its
     /// start (what is less cannot be told apart).
     pub fn peak_memory(&self) -> Option<u64> {
-        self.0.context.peak
+        self.0.details.peak
     }
 
     /// Whether the process was most likely killed by the kernel for want of memory: it got SIGKILL while the kernel's count of
     /// such kills, in this process's cgroup or else in the whole system, has risen.
     pub fn is_out_of_memory_likely(&self) -> bool {
-        self.0.context.out_of_memory
+        self.0.details.out_of_memory
     }
 
     /// Which run of the item it was, from 1; more than 1 where it was retried.
     pub fn attempt(&self) -> Option<u32> {
-        self.0.context.attempt
+        self.0.details.attempt
     }
 
     /// Where the panic was, as `file:line:column`.
     pub fn location(&self) -> Option<&str> {
-        self.0.context.location.as_deref()
+        self.0.details.location.as_deref()
     }
 
     /// The backtrace of the panic, where the process recorded one (set `RUST_BACKTRACE=1`).
     pub fn backtrace(&self) -> Option<&str> {
-        self.0.context.backtrace.as_deref()
+        self.0.details.backtrace.as_deref()
     }
 
     /// What happened, without the context.
@@ -329,7 +352,7 @@ pub(crate) fn signal_name(signal: i32) -> &'static str {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Context {
+        let Details {
             task,
             item,
             worker,
@@ -340,7 +363,7 @@ impl fmt::Display for Error {
             peak,
             location,
             ..
-        } = &self.0.context;
+        } = &self.0.details;
         if let Some(task) = task {
             write!(f, "task `{task}`")?;
             if let Some(item) = item {
@@ -407,107 +430,5 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// The error of a task: made by `?` from any error, or by [`Failure::new`]; its text and causes travel to the caller,
-/// where it arrives as an [`Error`] with [`is_task`](Error::is_task).
-///
-/// A task that returns `Result<T, mp::Failure>` gives the caller a plain `T`. `Failure` is no `std::error::Error`
-/// itself, so that `?` can make it from every type that is.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Failure {
-    message: String,
-    causes: Vec<String>,
-}
-
-impl Failure {
-    /// A failure with a text of its own.
-    pub fn new(message: impl Into<String>) -> Self {
-        Failure {
-            message: message.into(),
-            causes: Vec::new(),
-        }
-    }
-
-    /// A failure with the texts of its causes, the nearest first.
-    pub(crate) fn with_causes(message: String, causes: Vec<String>) -> Self {
-        Failure { message, causes }
-    }
-
-    /// What happened.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The texts of the causes, the nearest first.
-    pub fn causes(&self) -> &[String] {
-        &self.causes
-    }
-
-    /// The same as a chain of `std::error::Error`, for `source`.
-    pub(crate) fn into_error(self) -> Error {
-        let mut chain: Option<Cause> = None;
-        for text in self.causes.into_iter().rev() {
-            chain = Some(Cause {
-                text,
-                next: chain.map(Box::new),
-            });
-        }
-        let error = Error::new(Kind::Task, self.message);
-        match chain {
-            Some(cause) => error.with_source(cause),
-            None => error,
-        }
-    }
-}
-
-impl<E: std::error::Error> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let mut causes = Vec::new();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes.push(error.to_string());
-            cause = error.source();
-        }
-        Failure {
-            message: error.to_string(),
-            causes,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Debug for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        for cause in &self.causes {
-            write!(f, "\n  caused by: {cause}")?;
-        }
-        Ok(())
-    }
-}
-
-/// One link of a failure's causes, after they have travelled as text.
-#[derive(Debug)]
-struct Cause {
-    text: String,
-    next: Option<Box<Cause>>,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Cause {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.next.as_deref().map(|next| next as _)
     }
 }

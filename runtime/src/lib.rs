@@ -31,7 +31,7 @@ pub use channel::{
 };
 pub use codec::Plain;
 pub use entry::init;
-pub use error::{Error, Failure, Result};
+pub use error::{Context, Error, Failure, Result};
 pub use pool::{
     AsCompleted, Handle, Imap, ImapUnordered, On, Pool, PoolBuilder, as_completed, cancelled, map,
     wait_all, wait_any,
@@ -52,6 +52,12 @@ pub use sync::{
 };
 pub use task::{IntoArg, IntoInput, Items, ParamTuple, Reducer, Task};
 
+/// Paths as bytes, for `#[serde(with = "mp::serde_path")]`: they travel whatever their bytes, also inside `untagged`, `tag` and
+/// `flatten`.
+pub mod serde_path {
+    pub use crate::codec::paths::{deserialize, serialize};
+}
+
 #[doc(inline)]
 pub use mp_macros::{Plain, main, task, test};
 
@@ -60,9 +66,11 @@ pub use mp_macros::{Plain, main, task, test};
 pub mod __private {
     pub use crate::channel::sealed::{Sleep, Source};
     pub use crate::codec::__private::{
-        OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, plain_value, valid_field,
+        Encoded, OwnedTag, Plain, Probe, Reader, Scrub, Tag, Travels, Writer, decode_bytes,
+        encode_bytes, plain_value, valid_field,
     };
     pub use crate::entry::run_main;
+    pub use crate::error::__private::*;
     pub use crate::sys::futex::calls as waiting_calls;
     pub use crate::task::__private::*;
     pub use crate::testing::run_test;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 #[test]
 fn tasks_of_another_crate_run() {
     use mp_renamed::{
-        Colour, Pixel, brighter, bytes, checked, greet, lengths, r#match, nothing, shift, sum,
+        Colour, Pixel, brighter, bytes, checked, greet, half, lengths, r#match, nothing, shift, sum,
     };
     let pixel = Pixel {
         rgb: [1, 2, 3],
@@ -31,6 +31,9 @@ fn tasks_of_another_crate_run() {
         "{error:?}"
     );
     assert_eq!(error.task(), Some("mp_renamed::hostile::checked"));
+    assert_eq!(half.run(4).unwrap(), 2);
+    let messages = [3, 0].map(|x| half.run(x).unwrap_err().message().to_owned());
+    assert_eq!(messages, ["3 is odd", "Condition failed: `x > 0`"]);
     assert_eq!(bytes.run(b"four").unwrap(), 4);
     assert_eq!(greet.run("you".into()).unwrap(), "hello, you");
     assert_eq!(greet("me".into()), "hello, me");
@@ -70,6 +73,17 @@ fn several_tasks_of_one_name() {
         same.run()
     };
     assert_eq!((one.unwrap(), two.unwrap()), (1, 2));
+}
+
+/// What no compiler sees: two modules that give their tasks one name.
+#[test]
+fn two_tasks_that_are_given_one_name() {
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_same_name"));
+    let (status, out, err) = mp_tests::program::output(program);
+    assert_eq!((status.code(), out.as_str()), (Some(1), ""), "{err}");
+    let expected = "Error: task `work`: two tasks have the name `work` (`same_name::a::work`, line 4, and \
+                    `same_name::b::other`, line 11): give one of them another name";
+    assert_eq!(err.trim_end(), expected);
 }
 
 /// A type that nobody else sees.
@@ -229,6 +243,72 @@ fn bodies_of_every_kind() {
     assert!(own_error.run(-1).unwrap().is_err());
     assert_eq!(full_failure.run("3").unwrap(), 3);
     assert!(full_failure.run("x").unwrap_err().is_task());
+}
+
+/// Types and modules that are called like those the attribute knows.
+mod lookalikes {
+    use std::result::Result as StdResult;
+
+    /// Not the one of std.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    pub(super) struct Result<T>(pub(super) T);
+
+    /// Not the crate.
+    pub(super) mod anyhow {
+        /// Not the one of the crate.
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub(crate) struct Error(pub(crate) u8);
+    }
+
+    /// Not the one of the library.
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    pub(super) struct Failure;
+
+    #[mp::task(fallible = false)]
+    pub(super) fn own_result(x: u64) -> Result<u64> {
+        Result(x)
+    }
+
+    #[mp::task(fallible)]
+    pub(super) fn std_result(x: u64) -> StdResult<u64, mp::Failure> {
+        mp::ensure!(x > 0, "{x} is too small");
+        Ok(x)
+    }
+
+    #[mp::task(fallible = false)]
+    pub(super) fn own_error(code: u8) -> std::result::Result<u64, anyhow::Error> {
+        Err(anyhow::Error(code))
+    }
+
+    #[mp::task]
+    pub(super) fn own_error_fails(code: u8) -> std::result::Result<u64, anyhow::Error> {
+        Err(anyhow::Error(code))
+    }
+
+    #[mp::task(fallible = false)]
+    pub(super) fn own_failure() -> std::result::Result<u64, Failure> {
+        Err(Failure)
+    }
+
+    #[mp::task(fallible)]
+    pub(super) fn own_failure_fails() -> std::result::Result<u64, Failure> {
+        Err(Failure)
+    }
+}
+
+#[test]
+fn types_that_are_called_like_others() {
+    use lookalikes::*;
+    assert_eq!(own_result.run(3).unwrap(), Result(3));
+    assert_eq!(std_result.run(3).unwrap(), 3);
+    let error = std_result.run(0).unwrap_err();
+    assert_eq!(error.message(), "0 is too small");
+    assert_eq!(own_error.run(3).unwrap(), Err(anyhow::Error(3)));
+    let error = own_error_fails.run(3).unwrap_err();
+    assert!(error.is_task() && error.message() == "Error(3)", "{error}");
+    assert_eq!(own_failure.run().unwrap(), Err(Failure));
+    let error = own_failure_fails.run().unwrap_err();
+    assert!(error.is_task() && error.message() == "Failure", "{error}");
 }
 
 #[mp::task]

@@ -1,7 +1,8 @@
 //! Does a function bind its own name, in a parameter or in its body?
 //!
-//! A task's name is a constant, which no binding in its scope may carry; such a function becomes an inner function of
-//! that name, which hides the constant. What stands in a macro call can only be guessed from its tokens.
+//! A task's name is a static, which no binding in its scope may carry; such a function becomes an
+//! inner function of that name, which hides the static. What stands in a macro call can only be
+//! guessed from its tokens.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use syn::ItemFn;

@@ -1,34 +1,42 @@
-//! The tokens of a task: the constant under the user's name, the function as it was written, two impls, one entry in
-//! the table. Everything else is an ordinary function of the library.
+//! The tokens of a task: the static under the user's name, the function as it was written, two
+//! impls, one entry in the table. Everything else is an ordinary function of the library.
 //!
 //! Rules: every path is absolute, no name of the prelude or of a primitive type is used; whatever the user could have
 //! named alike stands in the hidden module or inside a function.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, ItemFn, Type};
 
-use super::model::{Model, Output, bare, one_deeper};
+use super::Place;
+use super::model::{Model, bare, one_deeper};
+use super::output::{Output, Thrown};
 use crate::args::{ident_at, located_at};
 
 /// How many levels the probe has: one `&` each.
 const LEVELS: usize = 6;
 
-pub(super) fn expand(model: &Model) -> TokenStream {
+/// How many levels the probe of errors has: one `&` each.
+const ERROR_LEVELS: usize = 7;
+
+pub(super) fn expand(model: &Model, (line, column): Place) -> TokenStream {
     let cfgs = &model.cfgs;
     let user = &model.function.sig.ident;
     // Messages call the type by the task's name; lints about names leave a macro's tokens alone.
-    let hidden = format_ident!("__mp_task_{}", bare(user), span = Span::call_site());
-    let constant = ident_at(&user.to_string(), user.span());
+    let hidden = format!("__mp_task_{}_{line}_{column}", bare(user));
+    let hidden = Ident::new(&hidden, Span::call_site());
+    let value = ident_at(&user.to_string(), user.span());
     let name = ident_at(&user.to_string(), Span::call_site());
     let path = quote!(#hidden::#name);
     let vis = &model.function.vis;
     let struct_vis = one_deeper(vis);
     let (outer, docs) = (&model.outer, documentation(&model.function));
-    // All of it stands at the user's name: that is where messages about the constant point.
-    let declaration = quote_spanned! {constant.span()=>
-        const #constant: #hidden::#constant = #hidden::#constant;
+    // A static, not a constant: rustc refuses a binding of its name where it stands, and says
+    // nothing of its uses. All of it stands at the user's name: that is where messages about the
+    // static point.
+    let declaration = quote_spanned! {value.span()=>
+        static #value: #hidden::#value = #hidden::#value;
     };
     let warnings = model
         .useless
@@ -91,7 +99,8 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
     let krate = &model.krate;
     let private = quote!(#krate::__private);
     let params: Vec<&Type> = model.params.iter().map(|param| &param.named).collect();
-    let output = value_type(&model.output);
+    let output = used_type(model, path);
+    let defined = defined_type(&model.output, &private);
     let refs = match params.len() {
         0 => quote!(*__mp_input),
         1 => quote!((__mp_input,)),
@@ -125,19 +134,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         };
         quote!(.with_defaults(#timeout, #retries))
     });
-    let fields = (0..params.len()).map(syn::Index::from);
-    let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
-    let call = match &model.output {
-        Output::Unit => quote! {
-            let () = #call;
-            ::core::result::Result::Ok(())
-        },
-        Output::Never => call,
-        Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
-        Output::Fallible { error, .. } => {
-            located_at(quote!(#private::failure(#call)), error.span())
-        }
-    };
+    let call = invocation(model, path, &private);
     let reducer = (params.len() == 2).then(|| {
         quote! {
             fn reducer() -> ::core::option::Option<#private::Reduce> {
@@ -151,7 +148,7 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
         impl #krate::Task for #path {
             type Input<'a> = #input;
             type Params<'a> = (#(#params,)*);
-            type Output = #output;
+            type Output = #defined;
             type State = ();
             fn entry() -> &'static #private::Entry {
                 static ENTRY: #private::Entry = #private::Entry::of::<#path>(
@@ -178,6 +175,38 @@ fn task(model: &Model, path: &TokenStream) -> TokenStream {
             }
         }
     }
+}
+
+/// The body of `invoke`: the call, and what it gave as a result.
+fn invocation(model: &Model, path: &TokenStream, private: &TokenStream) -> TokenStream {
+    let fields = (0..model.params.len()).map(syn::Index::from);
+    let call = quote!((*<#path as ::core::ops::Deref>::deref(&#path))(#(__mp_params.#fields),*));
+    match &model.output {
+        Output::Unit => quote! {
+            let () = #call;
+            ::core::result::Result::Ok(())
+        },
+        Output::Never => call,
+        Output::Value(_) => quote!(::core::result::Result::Ok(#call)),
+        Output::Fallible { error, place, .. } => fallible(&call, *error, *place, private),
+        Output::Alias(ty) => fallible(&call, Thrown::Any, ty.span(), private),
+    }
+}
+
+/// The call of a task that can fail, with its error made a failure. Errors about it are shown at
+/// `place`.
+fn fallible(call: &TokenStream, error: Thrown, place: Span, private: &TokenStream) -> TokenStream {
+    let ands = std::iter::repeat_n(quote!(&), ERROR_LEVELS);
+    let tokens = match error {
+        Thrown::Failure => quote!(#private::failure(#call)),
+        Thrown::Any => quote! {
+            use #private::error_levels::*;
+            let __mp_returned = #call;
+            let __mp_way = (#(#ands)* #private::error_of(&__mp_returned)).failure_way();
+            #private::failed(__mp_returned, __mp_way)
+        },
+    };
+    located_at(tokens, place)
 }
 
 /// `parameter(&Probe::<T>::NEW, (&&…&Probe::<T>::NEW).tag())`: the first level that fits the type answers, and the function
@@ -208,10 +237,21 @@ fn checked_tag(check: &str, private: &TokenStream, ty: &Type) -> TokenStream {
     quote!(#private::#check(&#probe, #asked #call))
 }
 
-fn value_type(output: &Output) -> Type {
+/// What the caller gets, where the task is defined.
+fn defined_type(output: &Output, private: &TokenStream) -> Type {
     match output {
         Output::Unit | Output::Never => syn::parse_quote!(()),
         Output::Value(value) | Output::Fallible { value, .. } => (**value).clone(),
+        Output::Alias(ty) => syn::parse_quote!(<#ty as #private::AnyResult>::Value),
+    }
+}
+
+/// The same everywhere else: an alias is asked once, so that a wrong one is one error.
+fn used_type(model: &Model, path: &TokenStream) -> Type {
+    let krate = &model.krate;
+    match &model.output {
+        Output::Alias(_) => syn::parse_quote!(<#path as #krate::Task>::Output),
+        other => defined_type(other, &quote!(#krate::__private)),
     }
 }
 
@@ -225,7 +265,7 @@ fn calls(model: &Model, path: &TokenStream) -> TokenStream {
         [one] => quote!(#one),
         more => quote!((#(#more),*)),
     };
-    let output = value_type(&model.output);
+    let output = used_type(model, path);
     quote! {
         #[automatically_derived]
         impl #path {
@@ -256,7 +296,7 @@ fn useless(attribute: &Attribute, cfgs: &[Attribute]) -> TokenStream {
     }
 }
 
-/// What rustdoc shows under the constant: the signature, which its type does not tell.
+/// What rustdoc shows under the static: the signature, which its type does not tell.
 fn documentation(function: &ItemFn) -> String {
     let sig = tidy(&function.sig.to_token_stream().to_string());
     format!("\n\n```text\n{sig}\n```\n\nA task: call it here, or run it in another process.")

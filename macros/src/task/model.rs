@@ -2,11 +2,10 @@
 
 use proc_macro2::{Ident, Span};
 use syn::punctuated::Punctuated;
-use syn::{
-    Attribute, FnArg, GenericParam, ItemFn, LitStr, Pat, Path, ReturnType, Safety, Type, Visibility,
-};
+use syn::{Attribute, FnArg, GenericParam, ItemFn, LitStr, Pat, Path, Safety, Type, Visibility};
 
 use super::binds::binds_itself;
+use super::output::{Output, output};
 use super::parse::Arguments;
 use super::types;
 use crate::args::ident_at;
@@ -23,7 +22,7 @@ pub(super) struct Model {
     pub(super) output: Output,
     /// Attributes that decide whether the function is there at all: they go on everything.
     pub(super) cfgs: Vec<Attribute>,
-    /// Attributes for the constant: documentation, lints, deprecation.
+    /// Attributes for the static: documentation, lints, deprecation.
     pub(super) outer: Vec<Attribute>,
     /// Attributes that do nothing on a task, to be warned of.
     pub(super) useless: Vec<Attribute>,
@@ -41,18 +40,6 @@ pub(super) struct Param {
     pub(super) open: Type,
 }
 
-/// What a task gives.
-pub(super) enum Output {
-    /// Nothing.
-    Unit,
-    /// Nothing, because it never returns.
-    Never,
-    /// A value, whatever it is.
-    Value(Box<Type>),
-    /// `Result<T, Failure>`: the caller gets `T`.
-    Fallible { value: Box<Type>, error: Box<Type> },
-}
-
 const MOST_PARAMETERS: usize = 12;
 
 impl Model {
@@ -62,7 +49,7 @@ impl Model {
         check_qualifiers(&function, &mut errors);
         check_generics(&function, &mut errors);
         let params = params(&function, &mut errors);
-        let output = output(&function, &mut errors);
+        let output = output(&function.sig.output, args.fallible.as_ref(), &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -84,7 +71,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Takes the attributes apart: some belong on the constant, some on the body, a few on both.
+    /// Takes the attributes apart: some belong on the static, some on the body, a few on both.
     fn sort_attributes(&mut self) {
         let mut inner = Vec::new();
         for attribute in std::mem::take(&mut self.function.attrs) {
@@ -233,23 +220,6 @@ fn check_parameter_attributes(attributes: &[Attribute], errors: &mut Errors) {
                 "a task's parameters cannot come and go with `#[cfg]`: write two tasks",
             );
         }
-    }
-}
-
-fn output(function: &ItemFn, errors: &mut Errors) -> Output {
-    let ReturnType::Type(_, ty) = &function.sig.output else {
-        return Output::Unit;
-    };
-    if matches!(types::bare(ty), Type::Never(_)) {
-        return Output::Never;
-    }
-    types::check_result(ty, errors);
-    match types::fallible(ty) {
-        Some((value, error)) => Output::Fallible {
-            value: Box::new(value.clone()),
-            error: Box::new(error.clone()),
-        },
-        None => Output::Value(ty.clone()),
     }
 }
 

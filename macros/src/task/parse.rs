@@ -3,6 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Item, ItemFn, LitStr, Path};
 
+use super::output::Fallible;
 use crate::args::{self, Arg};
 use crate::errors::Errors;
 
@@ -14,6 +15,8 @@ pub(super) struct Arguments {
     pub(super) timeout: Option<u64>,
     /// `retries = …`.
     pub(super) retries: Option<u32>,
+    /// `fallible`, or `fallible = false`.
+    pub(super) fallible: Option<Fallible>,
     /// `crate = path`, or `::mp`.
     pub(super) krate: Path,
 }
@@ -25,7 +28,7 @@ const LONGEST_NAME: usize = 200;
 pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
     let mut name = None;
     let (mut timeout, mut retries) = (None, None);
-    let mut krate = None;
+    let (mut krate, mut fallible) = (None, None);
     for arg in args::read(tokens, EXAMPLE, errors) {
         let key = arg.key.to_string();
         match key.as_str() {
@@ -33,6 +36,9 @@ pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
             "crate" => krate = arg.krate(errors),
             "timeout" => timeout = arg.time(errors),
             "retries" => retries = arg.number(errors),
+            "fallible" => {
+                fallible = arg.flag(errors).map(|yes| Fallible { key: arg.key, yes });
+            }
             _ if opens_angle(&arg.value) => errors.on(
                 &arg.key,
                 format_args!(
@@ -43,7 +49,8 @@ pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
             _ => errors.on(
                 &arg.key,
                 format_args!(
-                    "unknown argument `{key}`: `#[mp::task]` knows `name`, `timeout`, `retries` and `crate`"
+                    "unknown argument `{key}`: `#[mp::task]` knows `name`, `timeout`, `retries`, \
+                     `fallible` and `crate`"
                 ),
             ),
         }
@@ -52,6 +59,7 @@ pub(super) fn arguments(tokens: TokenStream, errors: &mut Errors) -> Arguments {
         name,
         timeout,
         retries,
+        fallible,
         krate: krate.unwrap_or_else(args::default_crate),
     }
 }

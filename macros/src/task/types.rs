@@ -99,6 +99,25 @@ pub(super) fn check_result(ty: &Type, errors: &mut Errors) {
     .visit_type(ty);
 }
 
+/// Reports what the type of an error cannot contain; the error itself stays in the process that ran
+/// the task.
+pub(super) fn check_error(ty: &Type, errors: &mut Errors) {
+    struct Named<'e>(Check<'e>);
+    impl Visit<'_> for Named<'_> {
+        fn visit_type_impl_trait(&mut self, ty: &syn::TypeImplTrait) {
+            self.0.visit_type_impl_trait(ty);
+        }
+        fn visit_type_infer(&mut self, ty: &syn::TypeInfer) {
+            self.0.visit_type_infer(ty);
+        }
+    }
+    Named(Check {
+        errors,
+        parameter: false,
+    })
+    .visit_type(ty);
+}
+
 struct Check<'e> {
     errors: &'e mut Errors,
     parameter: bool,
@@ -249,22 +268,4 @@ fn hides_lifetime(ty: &syn::TypePath) -> bool {
             .any(|argument| matches!(argument, syn::GenericArgument::Lifetime(_))),
         _ => false,
     }
-}
-
-/// The two arguments of a type whose last segment is `Result<_, …Failure>`.
-pub(super) fn fallible(ty: &Type) -> Option<(&Type, &Type)> {
-    let Type::Path(path) = bare(ty) else {
-        return None;
-    };
-    let last = path.path.segments.last()?;
-    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return None;
-    };
-    let mut types = arguments.args.iter().filter_map(|argument| match argument {
-        syn::GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    let (value, error) = (types.next()?, types.next()?);
-    let is_failure = matches!(bare(error), Type::Path(error) if ends_in(error, "Failure"));
-    (last.ident == "Result" && is_failure).then_some((value, error))
 }

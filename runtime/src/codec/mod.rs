@@ -9,13 +9,11 @@
 //! 16, relative to the begin of the message), and its bytes.
 
 mod block;
-mod guard;
 mod plain;
 mod probe;
 mod reader;
 mod serial;
 mod tag;
-#[cfg(test)]
 mod vec_store;
 mod writer;
 
@@ -23,8 +21,8 @@ pub(crate) use block::{BlockStore, Holds, Parcel, Room};
 pub use plain::Plain;
 pub(crate) use plain::scrub_value;
 pub(crate) use reader::{Reader, vec_with_room};
+pub(crate) use serial::paths;
 pub(crate) use tag::{Block, OwnedTag, Serde, Tag, Text};
-#[cfg(test)]
 pub(crate) use vec_store::VecStore;
 pub(crate) use writer::{FRAME_HEAD, Store, Writer};
 
@@ -37,6 +35,45 @@ pub(crate) mod __private {
     pub use super::reader::Reader;
     pub use super::tag::{OwnedTag, Tag};
     pub use super::writer::Writer;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::{Serde, VecStore};
+    use crate::error::Error;
+
+    /// Memory that values are encoded into one after the other: for benches and fuzzing.
+    #[derive(Default)]
+    pub struct Encoded(VecStore);
+
+    impl Encoded {
+        /// The bytes of a value that goes through serde.
+        #[inline]
+        pub fn put<T: Serialize + DeserializeOwned + 'static>(
+            &mut self,
+            value: &T,
+        ) -> Result<&[u8], Error> {
+            let mut out = Writer::new(&mut self.0);
+            out.reserve(64)?;
+            Serde::<T>::default().put(value, &mut out)?;
+            let len = out.len();
+            Ok(self.0.bytes(len))
+        }
+    }
+
+    /// The bytes of a value that goes through serde.
+    pub fn encode_bytes<T: Serialize + DeserializeOwned + 'static>(
+        value: &T,
+    ) -> Result<Vec<u8>, Error> {
+        Encoded::default().put(value).map(<[u8]>::to_vec)
+    }
+
+    /// The value of such bytes, which may be any.
+    pub fn decode_bytes<T: Serialize + DeserializeOwned + 'static>(
+        bytes: &[u8],
+    ) -> Result<T, Error> {
+        Serde::<T>::default().get_owned(&mut Reader::from_slice(bytes))
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 #![allow(unsafe_code)]
-//! A store of private memory: what tests encode into. Relies on `writer` for the contract.
+//! A store of private memory: what tests, benches and fuzzing encode into. Relies on `writer` for the contract.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
@@ -22,6 +22,8 @@ impl VecStore {
     const ALIGN: usize = 64;
 
     /// A store without memory yet.
+    /// A store without memory yet.
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
         VecStore::default()
     }

@@ -175,6 +175,17 @@ impl<'s> Writer<'s> {
         unsafe { std::hint::assert_unchecked(self.cap - self.len >= more) }
     }
 
+    /// Says that so many bytes are written.
+    ///
+    /// # Safety
+    ///
+    /// They are, and there is room for as many.
+    #[inline]
+    pub(super) unsafe fn set_len(&mut self, len: usize) {
+        debug_assert!(len <= self.cap);
+        self.len = len;
+    }
+
     /// The bytes that can be written without asking the store.
     #[inline]
     pub(crate) fn room(&self) -> usize {

@@ -3,12 +3,13 @@
 //!
 //! Relies on `object`. A process holds an object once ([`Held`], counted by an `Arc` of its own), however many handles of it
 //! there are. A handle travels only inside messages of ours: it is a newtype of serde's whose contents no serializer or
-//! deserializer can write or make but the codec's guard, which knows the types on both sides ([`ticket_of`],
+//! deserializer can write or make but the codec's own, which know the types on both sides ([`ticket_of`],
 //! [`TicketVisitor::admits`]). So no safe code can forge one, from JSON or otherwise, and none can lose one in a file.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -155,6 +156,13 @@ impl Held {
         let object = Object::with_id(heap, place)?;
         let entry = object.hold(object::process_entry(heap.me()))?;
         Held::register(heap, &object, entry)
+    }
+
+    /// This process's hold of the object that the message in a block names by this number, and holds.
+    pub(crate) fn named(block: u64, number: u64) -> Result<Arc<Held>, Error> {
+        let heap = super::current()
+            .ok_or_else(|| Error::new(error::Kind::Decode, "this process belongs to no session"))?;
+        Held::attach(heap, heap.carried_place(block, number)?)
     }
 
     /// The object in whose body all these bytes are, if it is one that nobody writes any more and this process holds it.
@@ -410,7 +418,7 @@ pub(crate) fn ticket_of<T: ?Sized>(value: &T) -> Option<&Arc<Held>> {
     Some(&ticket.0)
 }
 
-/// Makes a handle of what the guard, and nobody else, shows it.
+/// Makes a handle of what the codec shows it, itself or through a buffer of serde's.
 pub(crate) struct TicketVisitor(());
 
 impl TicketVisitor {
@@ -429,7 +437,7 @@ impl<'de> Visitor<'de> for TicketVisitor {
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<Ticket, D::Error> {
         if typeid::of::<D>() != typeid::of::<TicketSource<D::Error>>() {
-            return Err(D::Error::custom(ONLY_OURS));
+            return buffered(from);
         }
         // SAFETY: `D` is a `TicketSource` (just checked; its one parameter is a marker), owned here and read once.
         let source = unsafe {
@@ -442,7 +450,90 @@ impl<'de> Visitor<'de> for TicketVisitor {
     }
 }
 
-/// What the guard shows the visitor.
+/// What stands in a buffer of serde's for a handle: the mark of the message that is being decoded, and a number in it.
+const SHOWN: usize = 24;
+
+/// The message that this thread is decoding, as far as its handles may stand in buffers of serde's.
+#[derive(Clone, Copy)]
+struct Incoming {
+    mark: [u8; 16],
+    block: u64,
+}
+
+thread_local! {
+    static INCOMING: Cell<Option<Incoming>> = const { Cell::new(None) };
+}
+
+/// While it lives, handles in serde's buffers are those of one message; of the one around it again afterwards.
+///
+/// The mark is a fresh random number, so that bytes of another message, or of no message, are not taken for handles.
+pub(crate) struct Buffered {
+    mark: [u8; 16],
+    outer: Option<Incoming>,
+}
+
+impl Buffered {
+    pub(crate) fn begin(block: u64) -> Self {
+        let mut mark = [0; 16];
+        for half in mark.chunks_mut(8) {
+            let random = std::hash::RandomState::new().build_hasher().finish();
+            half.copy_from_slice(&random.to_le_bytes());
+        }
+        let incoming = Some(Incoming { mark, block });
+        let outer = INCOMING.try_with(|now| now.replace(incoming));
+        Buffered {
+            mark,
+            outer: outer.ok().flatten(),
+        }
+    }
+
+    /// What the buffer is shown for the object with a number.
+    pub(crate) fn shown(&self, number: u64) -> [u8; SHOWN] {
+        let mut shown = [0; SHOWN];
+        shown[..16].copy_from_slice(&self.mark);
+        shown[16..].copy_from_slice(&number.to_le_bytes());
+        shown
+    }
+}
+
+impl Drop for Buffered {
+    fn drop(&mut self) {
+        let _ = INCOMING.try_with(|now| now.set(self.outer));
+    }
+}
+
+/// A handle out of a buffer of serde's.
+#[cold]
+fn buffered<'de, D: Deserializer<'de>>(from: D) -> Result<Ticket, D::Error> {
+    /// Takes what [`Buffered::shown`] gives.
+    struct Shown;
+
+    impl Visitor<'_> for Shown {
+        type Value = [u8; SHOWN];
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(ONLY_OURS)
+        }
+
+        fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+            bytes.try_into().map_err(|_| E::custom(ONLY_OURS))
+        }
+    }
+
+    let shown = from.deserialize_bytes(Shown)?;
+    let (mark, number) = shown.split_at(16);
+    let incoming = INCOMING.try_with(Cell::get).ok().flatten();
+    let incoming = incoming.filter(|incoming| incoming.mark == mark);
+    let number = number.try_into().map(u64::from_le_bytes);
+    match (incoming, number) {
+        (Some(incoming), Ok(number)) => Held::named(incoming.block, number)
+            .map(Ticket)
+            .map_err(|error| D::Error::custom(error.message())),
+        _ => Err(D::Error::custom(ONLY_OURS)),
+    }
+}
+
+/// What the codec shows the visitor.
 pub(crate) struct TicketSource<E> {
     held: Arc<Held>,
     error: PhantomData<fn() -> E>,

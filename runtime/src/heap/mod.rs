@@ -3,7 +3,8 @@
 //!
 //! Relies on `sys` only. `segment` is the file, its mapping and its growth; `word`, `extent`, `small` and `alloc` are the
 //! allocator; `process_table` is who belongs to the session; `object`, `roll`, `tail`, `undertaker` and `handle` are shared
-//! objects, who holds them, and their end; `annex` is further blocks of an object, `carry` what messages hold. Invariants: no pointers in shared memory (but for the one list
+//! objects, who holds them, and their end; `annex` is further blocks of an object, `carry` what messages hold, `shape_table` the
+//! lists of names that messages refer to. Invariants: no pointers in shared memory (but for the one list
 //! node per process that the kernel walks); every change becomes visible by one store, so that a kill between any two
 //! instructions needs no repair beyond `adopt`; nothing read from the heap is believed without a check; the mapping stays
 //! as long as the process.
@@ -20,6 +21,7 @@ mod process_table;
 mod roll;
 mod segment;
 mod settled;
+mod shape_table;
 mod small;
 mod tail;
 #[cfg(test)]
@@ -31,7 +33,7 @@ pub(crate) use annex::Annex;
 #[allow(unused_imports)] // by the modules of shared objects
 pub(crate) use handle::shared_handle;
 pub(crate) use handle::{
-    FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
+    Buffered, FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
 };
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, HEAD, Kind as ObjectKind, Party, Place};
@@ -39,6 +41,7 @@ pub(crate) use process_table::{LINEAGE, Life, MAILBOX_BYTES, ProcessTable};
 #[allow(unused_imports)] // likewise
 pub(crate) use roll::Roll;
 pub(crate) use segment::SESSION_WORDS;
+pub(crate) use shape_table::ENTRIES as SHAPES;
 #[allow(unused_imports)] // likewise
 pub(crate) use undertaker::{Destructor, Dying, Undertaker};
 

@@ -1,8 +1,8 @@
 #![allow(unsafe_code)]
 //! The memory file of a session and its mapping in this process: layout, growth, and checked ways to look inside.
 //!
-//! Layout: head · one page per process · one word per granule · the data, in granules of 64 KiB. Relies on
-//! `sys::memory`. The address range is reserved large and once; the file is only as long as the heap has grown, so a wild
+//! Layout: head · one page per process · the table of shapes · one word per granule · the data, in granules of 64 KiB.
+//! Relies on `sys::memory`. The address range is reserved large and once; the file is only as long as the heap has grown, so a wild
 //! write beyond that faults in the process that makes it.
 //!
 //! Trust: whoever maps the file can write anything into it at any time. So all numbers this process relies on (base,
@@ -12,7 +12,7 @@
 //!
 //! Orderings: `known` only grows and guards nothing but the file's own length, which the kernel keeps: relaxed.
 
-use super::SlotId;
+use super::{SlotId, shape_table};
 use crate::error::{Error, Kind};
 use crate::sys::memory;
 use std::hash::{BuildHasher, Hasher};
@@ -32,12 +32,13 @@ pub(super) const SLOT_BYTES: u64 = 4096;
 const WARM_FROM: u64 = 256 << 10;
 
 const HEAD_BYTES: u64 = 4096;
-const TABLE_AT: u64 = HEAD_BYTES + SLOTS as u64 * SLOT_BYTES;
+const SHAPES_AT: u64 = HEAD_BYTES + SLOTS as u64 * SLOT_BYTES;
+const TABLE_AT: u64 = (SHAPES_AT + shape_table::BYTES).next_multiple_of(4096);
 /// The file grows by at least this much at a time.
 const GROWTH: u64 = 1 << 20;
 const MAGIC: u64 = u64::from_le_bytes(*b"mp heap\0");
 /// The layout's version; change it with every change of what is in the file.
-const LAYOUT: u64 = 1;
+const LAYOUT: u64 = 2;
 /// The most granules the words of the allocator can count.
 const MOST_GRANULES: u64 = 1 << 24;
 
@@ -265,6 +266,12 @@ impl Segment {
             self.base
                 .add((HEAD_BYTES + index as u64 * SLOT_BYTES) as usize)
         })
+    }
+
+    /// The region of the table of shapes, `shape_table::BYTES` long.
+    pub(super) fn shapes(&self) -> NonNull<u8> {
+        // SAFETY: the region lies before the data, and so inside the file.
+        unsafe { self.base.add(SHAPES_AT as usize) }
     }
 
     /// The words of all granules the limit allows.

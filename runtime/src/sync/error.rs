@@ -2,7 +2,7 @@
 
 use super::latch::Dead;
 use super::word::TimedOut;
-use crate::error::{Error, Failure, Kind};
+use crate::error::{Error, Kind};
 use std::fmt;
 
 /// What `lock`, `read`, `write` and the like of all shared objects give.
@@ -175,12 +175,6 @@ impl<G> fmt::Debug for LockError<G> {
 
 // Not an `Error` itself: it would be one with the lifetime of the guard, and `?` could not put it into a `Box<dyn Error>`. Instead it
 // becomes whatever an `mp::Error` becomes, and gives the lock back.
-
-impl<G> From<LockError<G>> for Failure {
-    fn from(error: LockError<G>) -> Failure {
-        Failure::from(Error::from(error))
-    }
-}
 
 impl<G> From<LockError<G>> for Box<dyn std::error::Error> {
     fn from(error: LockError<G>) -> Self {

@@ -38,14 +38,15 @@ pub(crate) use trampoline::{Batch, Stop};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a task",
     label = "not a task",
-    note = "put `#[mp::task]` on the function"
+    note = "put `#[mp::task]` on the function, and hand over its name alone: `square`, not `*square`",
+    note = "a closure cannot be a task: write a function, and pass what the closure captures as an argument"
 )]
 pub trait Task: Copy + Send + Sync + 'static {
     /// What one call takes: the bare argument of one parameter, a tuple of several, `()`.
     type Input<'a>;
     /// The parameters, always a tuple.
     type Params<'a>: ParamTuple;
-    /// What one call gives; of a task that returns `Result<T, mp::Failure>`, the `T`.
+    /// What one call gives; of a task that can fail (`Result<T, mp::Failure>`), the `T`.
     type Output: 'static;
     /// What a worker builds once and lends to every call; `()` so far.
     type State: 'static;
@@ -102,7 +103,8 @@ pub(crate) mod __private {
     pub use super::params::{ParamTuple, ParamsCodec, Refs};
     pub use super::reduce::{Reduce, ReduceProbe};
     pub use super::returned::{
-        MainResult, Outcome, done, failure, no_parameters, parameter, result,
+        AnyResult, MainResult, Outcome, done, error_of, failed, failure, no_parameters, parameter,
+        result,
     };
     pub use super::table::{Entry, Registered};
     pub use super::test_entry::{RegisteredTest, TestEntry};

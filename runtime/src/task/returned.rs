@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use std::process::Termination;
 
 use crate::codec::__private::{Probe, Travels};
+use crate::error::__private::{ErrorProbe, Way};
 use crate::error::Failure;
 
 /// A parameter's tag, if the parameter can travel. The probe comes first, so that the message names the type.
@@ -24,8 +25,9 @@ pub const fn no_parameters() {}
 #[diagnostic::on_unimplemented(
     message = "a task cannot return `{T}`: it cannot travel to another process",
     label = "cannot be sent",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it",
-    note = "a task that can fail returns `Result<T, mp::Failure>`, written out and not behind an alias"
+    note = "a task that can fail returns `Result<T, mp::Failure>`, and `?` makes a `Failure` of any error; \
+            a `Result` with an error of another type, or behind an alias, needs `#[mp::task(fallible)]`",
+    note = "a value of your own derives `serde::Serialize` and `serde::Deserialize`"
 )]
 pub trait Returned<T: ?Sized> {}
 
@@ -44,8 +46,8 @@ pub fn result<T: ?Sized, G: Returned<T>>(_: &Probe<T>, tag: G) -> G {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is called `Failure`, but is not `mp::Failure`",
     label = "not `mp::Failure`",
-    note = "a task's `Result` with `mp::Failure` gives the caller the value alone; \
-            to return an error of your own as a value, give it another name here (`use … as OtherName`)"
+    note = "a task's `Result` with `mp::Failure` gives the caller the value alone: with an error of your own, \
+            say `#[mp::task(fallible)]` for the same, or `#[mp::task(fallible = false)]` to return it as a value"
 )]
 pub trait IsFailure {
     /// The failure itself.
@@ -59,11 +61,53 @@ impl IsFailure for Failure {
     }
 }
 
-/// What a task returned, as the trampoline wants it.
+/// What a task with `mp::Failure` returned, as the trampoline wants it.
 #[doc(hidden)]
 #[inline]
 pub fn failure<T, E: IsFailure>(returned: Result<T, E>) -> Result<T, Failure> {
     returned.map_err(IsFailure::into_failure)
+}
+
+/// `std::result::Result`, under whatever alias.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "a task fails by returning a `std::result::Result`, and `{Self}` is none",
+    label = "not a `std::result::Result`",
+    note = "`Result<T>`, and whatever `#[mp::task(fallible)]` returns, is taken for an alias of std's `Result`; \
+            say `#[mp::task(fallible = false)]` to return another type as a value"
+)]
+pub trait AnyResult {
+    /// What the caller gets.
+    type Value;
+    /// What fails the task.
+    type Error;
+
+    /// The result by its own name.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+}
+
+impl<T, E> AnyResult for Result<T, E> {
+    type Value = T;
+    type Error = E;
+
+    #[inline]
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// Asks how the error of what a task returned becomes a failure.
+#[doc(hidden)]
+#[inline]
+pub fn error_of<R: AnyResult>(_: &R) -> ErrorProbe<R::Error> {
+    ErrorProbe::NEW
+}
+
+/// What a task with an error of any type returned, as the trampoline wants it.
+#[doc(hidden)]
+#[inline]
+pub fn failed<R: AnyResult, W: Way<R::Error>>(returned: R, way: W) -> Result<R::Value, Failure> {
+    returned.into_result().map_err(|error| way.failure(error))
 }
 
 /// What the function given to `mp::main!` may return.

@@ -190,19 +190,11 @@ impl Table {
             entries.map(|entry| (entry.key(), entry)).collect();
         keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
         for pair in keyed.windows(2) {
-            let [(first, entry), (second, _)] = pair else {
+            let [(first, entry), (second, other)] = pair else {
                 continue;
             };
             if first == second {
-                return Err(match entry.given_name {
-                    Some(name) => format!("two tasks have the name `{name}`"),
-                    None => format!(
-                        "two tasks are both `{}`, line {}: give one of them another name, \
-                         `#[mp::task(name = \"…\")]`",
-                        entry.name(),
-                        entry.line
-                    ),
-                });
+                return Err(alike(entry, other));
             }
         }
         let mut fingerprint = Fingerprint::new();
@@ -234,6 +226,22 @@ impl Table {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+}
+
+/// What is said of two tasks that cannot be told apart: where both are, and what to do.
+fn alike(one: &Entry, other: &Entry) -> String {
+    let mut both = [one, other].map(|entry| (without_hidden((entry.type_name)()), entry.line));
+    both.sort();
+    let [first, second] = both.map(|(path, line)| format!("`{path}`, line {line}"));
+    match one.given_name {
+        Some(name) => format!(
+            "two tasks have the name `{name}` ({first}, and {second}): give one of them another name"
+        ),
+        None => format!(
+            "two tasks cannot be told apart ({first}, and {second}): give one of them another name, \
+             `#[mp::task(name = \"…\")]`"
+        ),
     }
 }
 

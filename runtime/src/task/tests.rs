@@ -320,27 +320,36 @@ fn the_table_knows_every_task() -> Result<(), Error> {
 
 #[test]
 fn tasks_that_cannot_be_told_apart_are_refused() {
-    type Square = __mp_task_square::square;
-    static GIVEN: [Entry; 2] = [
-        Entry::of::<Square>(Some("one name"), 1, 1, None),
-        Entry::of::<Square>(Some("one name"), 2, 2, None),
-    ];
-    let error = Table::new(GIVEN.iter()).err();
-    assert_eq!(error.as_deref(), Some("two tasks have the name `one name`"));
-    static PLACE: [Entry; 2] = [
-        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
-        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
-    ];
-    let error = Table::new(PLACE.iter()).err().unwrap_or_default();
-    assert!(
-        error.contains("`mp::task::tests::square`, line 7"),
+    fn two<A: Task, B: Task>(
+        _: (A, B),
+        name: Option<&'static str>,
+        lines: [u32; 2],
+        versions: [&'static str; 2],
+    ) -> Result<usize, String> {
+        let [one, other] = lines;
+        let [old, new] = versions.map(Some);
+        let entries = [
+            Entry::of::<A>(name, one, 1, old),
+            Entry::of::<B>(name, other, 1, new),
+        ];
+        let table = Table::new(Box::leak(Box::new(entries)).iter());
+        table.map(|table| table.len())
+    }
+    let error = two((square, add), Some("one name"), [10, 9], ["", ""]);
+    let expected = "two tasks have the name `one name` (`mp::task::tests::add`, line 9, and \
+                    `mp::task::tests::square`, line 10): give one of them another name";
+    assert_eq!(error.err().as_deref(), Some(expected));
+    let error = two((square, square), None, [7, 7], ["0.1.0", "0.1.0"]);
+    let error = error.err().unwrap_or_default();
+    assert_eq!(
+        error.matches("`mp::task::tests::square`, line 7").count(),
+        2,
         "{error}"
     );
-    static VERSIONS: [Entry; 2] = [
-        Entry::of::<Square>(None, 7, 1, Some("0.2.0")),
-        Entry::of::<Square>(None, 7, 1, Some("0.1.0")),
-    ];
-    assert!(Table::new(VERSIONS.iter()).is_ok_and(|table| table.len() == 2));
+    assert_eq!(
+        two((square, square), None, [7, 7], ["0.2.0", "0.1.0"]),
+        Ok(2)
+    );
 }
 
 #[test]

@@ -111,6 +111,28 @@ pub fn checked(x: u64) -> ::std::result::Result<u64, par::Failure> {
         .ok_or_else(|| par::Failure::new("too large"))
 }
 
+/// A boxed error, of a failure made in a word.
+#[par::task(crate = par)]
+pub fn half(
+    x: u64,
+) -> ::std::result::Result<u64, ::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send>> {
+    fn halved(x: u64) -> ::std::result::Result<u64, par::Failure> {
+        par::ensure!(x > 0);
+        if x % 2 == 1 {
+            par::bail!("{x} is odd");
+        }
+        par::ensure!(x < 1 << 60, Vec);
+        ::std::result::Result::Ok(x / 2)
+    }
+    halved(x).map_err(|failure| {
+        let error: ::std::boxed::Box<
+            dyn ::std::error::Error + ::std::marker::Send + ::std::marker::Sync,
+        > = ::std::convert::From::from(failure.message());
+        let error: ::std::boxed::Box<dyn ::std::error::Error + ::std::marker::Send> = error;
+        error
+    })
+}
+
 /// The task's own name, bound in its parameters and in its body.
 #[par::task(crate = par)]
 #[allow(clippy::let_and_return)]

@@ -20,7 +20,7 @@
 pub mod hostile;
 
 pub use hostile::{
-    Colour, Pixel, brighter, bytes, checked, greet, lengths, r#match, nothing, shift, sum,
+    Colour, Pixel, brighter, bytes, checked, greet, half, lengths, r#match, nothing, shift, sum,
 };
 
 /// A task that is not there, with types that are not there either.

@@ -104,7 +104,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Tag for LentSeq<T> {
 
     #[inline]
     fn put(self, value: &&[T], out: &mut Writer<'_>) -> Result<(), Error> {
-        serial::put(*value, out)
+        serial::put::<[T], Vec<T>>(*value, out)
     }
 
     #[inline]

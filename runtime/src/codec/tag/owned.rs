@@ -293,7 +293,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Tag for Serde<T> {
 
     #[inline]
     fn put(self, value: &T, out: &mut Writer<'_>) -> Result<(), Error> {
-        serial::put(value, out)
+        serial::put::<T, T>(value, out)
     }
 }
 

@@ -13,7 +13,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::OwnedTag;
-use crate::codec::guard::DEPTH;
 use crate::codec::reader::ZERO_SIZED;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,7 +34,7 @@ fn feed<G: Tag>(tag: G, from: &mut Reader<'_>) {
         let again = encoded(tag, &value);
         let read = before - from.remaining();
         assert!(
-            again.len() <= read.max(1) * 8,
+            again.len() <= read.max(1) * 64,
             "{read} bytes became {}",
             again.len()
         );
@@ -134,7 +133,19 @@ impl Random {
                 3 => bytes.extend(((value >> 62) as u32).to_le_bytes()),
                 4 => bytes.push((value >> 63) as u8),
                 5 => bytes.extend(&b"text \xC3\xA9"[..(value >> 60) as usize % 8]),
-                _ => bytes.extend(&value.to_be_bytes()[..(value >> 60) as usize % 9]),
+                _ if value % 3 == 0 => {
+                    bytes.extend(&value.to_be_bytes()[..(value >> 60) as usize % 9])
+                }
+                // A head: a kind, and a small number above it.
+                _ => {
+                    let kind = if value & 8 == 0 {
+                        (value >> 4) % 20
+                    } else {
+                        32 + (value >> 4) % 44
+                    };
+                    let head = ((value >> 62) << 8 | kind).to_le_bytes();
+                    bytes.extend(&head[..[1, 4, 8][(value >> 40) as usize % 3]]);
+                }
             }
         }
         bytes
@@ -244,10 +255,26 @@ fn invalid_values() {
     refuses(tag!(String), &block(&[0xC0, 0x80], 2));
     refuses(tag!(&str), &block(&[0xFF], 1));
     refuses(tag!(Cow<'_, str>), &block(&[0xFF], 1));
-    refuses(tag!(Option<bool>), &[1, 2]);
+    let text = |kind: u8, bytes: &[u8]| {
+        let head = (bytes.len() as u64) << 8 | u64::from(kind);
+        [&head.to_le_bytes()[..], bytes].concat()
+    };
+    refuses(tag!(Option<bool>), &[3, 2]);
+    refuses(tag!(Option<bool>), &[3, 99]);
+    refuses(tag!(Option<bool>), &[3, 0]);
     refuses(
         tag!(Option<String>),
-        &[&[1][..], &block(&[0xFF], 1)].concat(),
+        &[&[3][..], &text(7, &[0xFF])].concat(),
+    );
+    refuses(tag!(Option<char>), &[6, 0, 0xD8, 0]);
+    // Shapes of no session, and lists of names that are none.
+    refuses(tag!(User), &[13, 7, 0, 0]);
+    refuses(tag!(User), &[13, 0xFF, 0xFF, 0xFF]);
+    refuses(tag!(User), &[13, 0xFF, 0xFF, 0xFF, 9, 0, 0, 0, 1]);
+    refuses(tag!(Shape), &[14, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0]);
+    refuses(
+        tag!(Shape),
+        &[14, 0xFF, 0xFF, 0xFF, 5, 0, 0, 0, 1, 0, 0, 0, b'?'],
     );
 }
 
@@ -272,65 +299,125 @@ fn forged_lengths() {
         refuses(tag!(&str), &bytes);
         refuses(tag!(String), &bytes);
         refuses(tag!(PathBuf), &bytes);
-        refuses(tag!(Vec<String>), &bytes);
-        refuses(tag!(Option<Vec<u8>>), &[&[1][..], &bytes].concat());
-        refuses(tag!(HashMap<u8, String>), &bytes);
-        refuses(tag!(Option<String>), &[&[1][..], &bytes].concat());
+        for kind in [7u8, 8, 9, 10, 11, 64, 67, 68, 75]
+            .into_iter()
+            .filter(|_| count < 1 << 56)
+        {
+            let head = (count << 8 | u64::from(kind)).to_le_bytes();
+            let bytes = [&head[..], &[1; 8]].concat();
+            refuses(tag!(Vec<String>), &bytes);
+            refuses(tag!(Option<Vec<u64>>), &[&[3][..], &bytes].concat());
+            refuses(tag!(HashMap<u8, String>), &bytes);
+            refuses(tag!(Option<String>), &[&[3][..], &bytes].concat());
+            refuses(tag!((Vec<()>, String)), &bytes);
+            refuses(tag!(Vec<Vec<char>>), &bytes);
+        }
         let mut frames = Reader::from_slice(&bytes);
         assert!(frames.frame().is_err_and(|error| error.is_decode()));
         if count as usize > ZERO_SIZED + 16 {
             refuses(tag!(Vec<()>), &bytes);
             refuses(tag!(&[()]), &bytes);
-            refuses(tag!((Vec<()>, u8)), &bytes);
-            refuses(tag!(HashMap<(), ()>), &bytes);
         }
     }
-    // Each list is within the bound, all together are not.
-    let many = (ZERO_SIZED as u64).to_le_bytes();
-    let bytes = [&2u64.to_le_bytes()[..], &many, &many].concat();
-    refuses(tag!(Vec<Vec<()>>), &bytes);
     // The writer knows the same bounds.
     let units = vec![(); ZERO_SIZED + 9];
     let mut store = VecStore::new();
     let mut out = Writer::new(&mut store);
     assert!(tag!(Vec<()>).put(&units, &mut out).unwrap_err().is_encode());
+    // Through serde, each element takes a byte.
     let pair = (units, [0u8; 0]);
-    assert!(
-        tag!((Vec<()>, [u8; 0]))
-            .put(&pair, &mut out)
-            .unwrap_err()
-            .is_encode()
-    );
+    let bytes = encoded(tag!((Vec<()>, [u8; 0])), &pair);
+    assert!(bytes.len() > ZERO_SIZED);
+    let message = Message::new(&bytes, 0);
+    let again = tag!((Vec<()>, [u8; 0])).get_owned(&mut message.reader(false));
+    assert_eq!(again.unwrap().0.len(), pair.0.len());
 }
 
-/// A value may be nested as deep as the bound says and no deeper, on both ends, on a small stack and without optimisation.
+/// A link holds the next one, `depth` deep; taken apart one by one, since the own `Drop` of so many would recurse.
+struct Links(Option<Box<Chain>>);
+
+impl Links {
+    fn new(depth: usize) -> Links {
+        Links((0..depth).fold(None, |next, _| Some(Box::new(Chain { next }))))
+    }
+
+    fn len(&self) -> usize {
+        std::iter::successors(self.0.as_ref(), |link| link.next.as_ref()).count()
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        while let Some(mut link) = self.0.take() {
+            self.0 = link.next.take();
+        }
+    }
+}
+
+fn on_stack(bytes: usize, work: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(bytes);
+    thread.spawn(work).unwrap().join().unwrap();
+}
+
+/// A list of 10,000 links travels on a thread's usual stack, without optimisation; one that is too deep is an error that names
+/// type and depth, on both ends, and never a signal.
 #[test]
+#[cfg(not(miri))]
 fn depth() {
-    fn check() {
-        let chain = |depth| {
-            (0..depth).fold(Chain { next: None }, |next, _| Chain {
-                next: Some(Box::new(next)),
-            })
-        };
-        let tag = tag!(Chain);
-        // Each link is a struct and a `Some`; the last is a struct and a `None`.
-        let deep = encoded(tag, &chain(DEPTH / 2 - 1));
-        let message = Message::new(&deep, 0);
-        tag.get(&mut message.reader(false)).unwrap();
+    type List = Option<Box<Chain>>;
+    on_stack(2 << 20, || {
+        let list = Links::new(10_000);
+        let bytes = encoded(tag!(List), &list.0);
+        let message = Message::new(&bytes, 0);
+        let again = Links(tag!(List).get_owned(&mut message.reader(false)).unwrap());
+        assert_eq!(again.len(), 10_000);
+
+        let list = Links::new(100_000);
         let mut store = VecStore::new();
         let mut out = Writer::new(&mut store);
+        let error = tag!(List).put(&list.0, &mut out).unwrap_err();
+        assert!(error.is_encode());
+        for part in ["Chain", "levels deep", "stack"] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    });
+    // A thread that has more stack sends more than another one can take.
+    let (to, from) = std::sync::mpsc::channel();
+    on_stack(64 << 20, move || {
+        let list = Links::new(100_000);
+        to.send(encoded(tag!(List), &list.0)).unwrap();
+    });
+    let bytes = from.recv().unwrap();
+    on_stack(2 << 20, move || {
+        let message = Message::new(&bytes, 0);
+        let error = tag!(List).get(&mut message.reader(false)).unwrap_err();
         assert!(
-            tag.put(&chain(DEPTH / 2), &mut out)
-                .unwrap_err()
-                .is_encode()
+            error.is_decode() && error.to_string().contains("levels deep"),
+            "{error}"
         );
-        refuses(tag, &vec![1; 1 << 20]);
-        // Fork, one element in the list: for ever.
-        let link = [&1u32.to_le_bytes()[..], &1u64.to_le_bytes()].concat();
-        refuses(tag!(Tree), &link.repeat(1 << 16));
+    });
+}
+
+/// Values that are nested without an end, as forged messages can be.
+#[test]
+#[cfg(not(miri))]
+fn forged_depth() {
+    #[derive(Debug, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Nothing(()),
+        Many(Vec<Any>),
+        Maybe(Option<Box<Any>>),
     }
-    let small = std::thread::Builder::new().stack_size(1 << 20);
-    small.spawn(check).unwrap().join().unwrap();
+    on_stack(1 << 20, || {
+        // A list with one element: for ever.
+        let list = [&[10u8, 1, 0, 0][..], &[0; 4]].concat().repeat(1 << 17);
+        refuses(tag!(Vec<Any>), &list);
+        refuses(tag!(Tree), &list);
+        refuses(tag!((Any, u8)), &list);
+        refuses(tag!((Any, u8)), &vec![3; 1 << 20]);
+        refuses(tag!(Option<Chain>), &vec![3; 1 << 20]);
+    });
 }
 
 /// Memory that changes while it is read still gives errors or valid values.

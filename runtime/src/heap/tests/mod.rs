@@ -12,6 +12,7 @@ mod model;
 mod objects;
 mod processes;
 mod scribble;
+mod shapes;
 mod single;
 mod speed;
 mod steps;

@@ -230,7 +230,7 @@ fn no_other_serializer_takes_a_handle() {
     assert!(as_text(&values).is_err());
 }
 
-/// Some other serializer, without our guard.
+/// Some other serializer than ours.
 fn as_text<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Error> {
     use std::fmt::Write as _;
     struct Null(String);
@@ -245,28 +245,46 @@ fn as_text<T: Serialize>(value: &T) -> std::result::Result<(), std::fmt::Error> 
     write!(null.0, "{}", Shown(value))
 }
 
-/// A type whose two halves differ: what one writes as a number, the other reads as a handle, or the reverse.
-struct Forger(std::result::Result<Buffer<u64>, u64>);
+/// A type whose two halves differ: what one writes as something else, the other reads as a handle.
+enum Forger {
+    Handle(Buffer<u64>),
+    Number(u64),
+    /// As serde's buffers hold handles: bytes inside a newtype of that name.
+    Bytes(Vec<u8>),
+}
+
+/// Bytes for serde.
+struct Raw<'a>(&'a [u8]);
+
+impl Serialize for Raw<'_> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_bytes(self.0)
+    }
+}
 
 impl Serialize for Forger {
     fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        match &self.0 {
-            Ok(buffer) => buffer.serialize(to),
-            Err(number) => number.serialize(to),
+        match self {
+            Forger::Handle(buffer) => buffer.serialize(to),
+            Forger::Number(number) => number.serialize(to),
+            Forger::Bytes(bytes) => to.serialize_newtype_struct("mp handle", &Raw(bytes)),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Forger {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        Ok(Forger(Ok(Buffer::deserialize(from)?)))
+        Ok(Forger::Handle(Buffer::deserialize(from)?))
     }
 }
 
 #[mp::task]
 fn first_of(forged: Forger, beside: Option<Buffer<u64>>) -> u64 {
     let _ = beside;
-    forged.0.map_or(0, |buffer| buffer[0])
+    match forged {
+        Forger::Handle(buffer) => buffer[0],
+        Forger::Number(_) | Forger::Bytes(_) => 0,
+    }
 }
 
 #[mp::test]
@@ -274,14 +292,17 @@ fn numbers_are_no_handles() {
     let pool = pool(1);
     let hidden = Buffer::filled(4711u64, 10).unwrap();
     let shown = Buffer::filled(1u64, 10).unwrap();
-    // Whatever number is written, it reaches what this message holds, and nothing else.
+    // What is no handle is not read as one, whatever else the message holds.
     for number in [0u64, 1, 2, 63, 1 << 20, u64::MAX] {
-        let result = pool.apply(first_of, (Forger(Err(number)), None));
-        assert!(result.unwrap_err().to_string().contains("does not hold"));
+        let bytes: Vec<u8> = [number; 3].map(u64::to_le_bytes).concat();
+        for forged in [Forger::Number(number), Forger::Bytes(bytes)] {
+            let result = pool.apply(first_of, (forged, None));
+            assert!(result.is_err_and(|error| error.is_encode()), "{number}");
+        }
         let beside = Some(shown.clone());
-        let result = pool.apply(first_of, (Forger(Err(number)), beside));
-        assert!(result.is_err() || number == 0, "{number}");
+        let result = pool.apply(first_of, (Forger::Number(number), beside));
+        assert!(result.is_err(), "{number}");
     }
-    let result = pool.apply(first_of, (Forger(Ok(hidden.clone())), Some(shown)));
+    let result = pool.apply(first_of, (Forger::Handle(hidden.clone()), Some(shown)));
     assert_eq!(result.unwrap(), 4711);
 }
