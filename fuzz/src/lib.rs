@@ -128,7 +128,7 @@ pub enum Commands {
 }
 
 /// Decodes bytes, and what comes of it again.
-fn try_one<T: Serialize + DeserializeOwned>(bytes: &[u8]) {
+fn try_one<T: Serialize + DeserializeOwned + 'static>(bytes: &[u8]) {
     let Ok(value) = decode_bytes::<T>(bytes) else {
         return;
     };
@@ -171,6 +171,7 @@ macro_rules! types {
 }
 
 /// A value that is read by being passed over.
+#[derive(Serialize)]
 struct Passed;
 
 impl<'de> Deserialize<'de> for Passed {

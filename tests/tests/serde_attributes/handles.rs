@@ -72,7 +72,7 @@ macro_rules! commands {
 
             #[derive(Serialize, Deserialize)]
             struct Inside {
-                inner: Option<Parts>,
+                inner: Vec<Parts>,
             }
 
             #[mp::task]
@@ -82,7 +82,7 @@ macro_rules! commands {
                     match commands.get()? {
                         Command::Struct { id: 1, parts } => parts.work()?,
                         Command::Struct { id, .. } => panic!("{id} is not what was sent"),
-                        Command::Newtype(inside) => inside.inner.expect("it was sent").work()?,
+                        Command::Newtype(inside) => inside.inner[0].work()?,
                         Command::Stop => return Ok(served),
                     }
                     served += 1;
@@ -93,7 +93,7 @@ macro_rules! commands {
             fn run(command: Command) -> Result<(), mp::Failure> {
                 match command {
                     Command::Struct { parts, .. } => parts.work(),
-                    Command::Newtype(inside) => inside.inner.expect("it was sent").work(),
+                    Command::Newtype(inside) => inside.inner[0].work(),
                     Command::Stop => Ok(()),
                 }
             }
@@ -104,7 +104,7 @@ macro_rules! commands {
                 let server = Process::new(serve, commands.clone()).start().expect("a process");
                 let put = |command| commands.put(command).expect("it is sent");
                 answered(|parts| put(Command::Struct { id: 1, parts }));
-                let newtype = |parts| Command::Newtype(Box::new(Inside { inner: Some(parts) }));
+                let newtype = |parts| Command::Newtype(Box::new(Inside { inner: vec![parts] }));
                 answered(|parts| put(newtype(parts)));
                 put(Command::Stop);
                 assert_eq!(server.join().expect("it ends well"), 2);

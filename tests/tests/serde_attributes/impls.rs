@@ -178,15 +178,27 @@ fn paths_of_any_bytes() {
 }
 
 #[mp::test]
-fn a_path_inside_a_struct_is_told_of() {
+fn paths_of_any_bytes_inside_types() {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct File {
         size: u64,
         path: PathBuf,
     }
-    fn file(path: PathBuf) -> File {
-        File { size: 1, path }
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "do")]
+    enum Bare {
+        Open { path: PathBuf },
     }
-    everywhere!(File: file("/tmp/x".into()) => file("/tmp/x".into()););
-    refused!(File: file(odd()) => "File" "path" "mp::serde_path");
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "do")]
+    enum Held {
+        Open {
+            #[serde(with = "mp::serde_path")]
+            path: PathBuf,
+        },
+    }
+    let file = |path| File { size: 1, path };
+    everywhere!(File: file("/tmp/x".into()) => file("/tmp/x".into()); file(odd()) => file(odd()););
+    everywhere!(Held: Held::Open { path: odd() } => Held::Open { path: odd() };);
+    refused!(Bare: Bare::Open { path: odd() } => "Bare" "path" "mp::serde_path");
 }
