@@ -203,6 +203,7 @@ impl Maker {
             ("u64", "with = \"as_text\"", "same"),
             ("u128", "with = \"as_text\"", "same"),
             ("Vec<u8>", "with = \"as_bytes\"", "same"),
+            ("Vec<u8>", "with = \"as_bytes\"", "same"),
             ("u16", "serialize_with = \"as_i64\"", "keep"),
             (
                 "i32",

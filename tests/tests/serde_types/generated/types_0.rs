@@ -12,7 +12,7 @@ sample! { T0 plain 1 { [0] Self { colour_qb: f0 (gone (fixed())), label_qc: f1 (
 #[serde(untagged)]
 pub(crate) enum T1 {
     MoveQd(T0),
-    BigStepQk { weight_qj: u16, #[serde(rename(serialize = "angle_qf", deserialize = "weight_qg"), default)] label_qe: (u64, Vec<Cow<'static, str>>), #[serde(default = "fixed", skip_serializing_if = "at_times")] owner_qh: Box<BTreeMap<char, f32>>, #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] state_qi: i32 },
+    BigStepQk { weight_qj: u16, #[serde(rename(serialize = "angle_qf", deserialize = "weight_qg"), default)] label_qe: (u64, Vec<Cow<'static, str>>), #[serde(default = "fixed", skip_serializing_if = "at_times")] owner_qh: Box<BTreeMap<char, f32>>, #[serde(deserialize_with = "by_any")] state_qi: u32 },
     NoteQn { colour_qm: u32, #[serde(skip_serializing_if = "Option::is_none")] state_ql: Option<Option<i8>> },
     MoveQs { first_part_qr: i32, #[serde(rename(serialize = "angle_qp", deserialize = "depth_qq"), default)] state_qo: Option<f32> },
     BigStepQt(HashMap<i32, BTreeMap<String, String>>)
@@ -64,8 +64,8 @@ sample! { T5 plain 1 { [0] Self { depth_qpb: f0 (keep), angle_qqb: f1 (gone_if (
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) struct T6 { #[serde(skip, default = "fixed")] owner_qsb: [Option<NonZero<u32>>; 1], #[serde(bound = "")] state_qtb: Box<u32>, #[serde(bound = "")] owner_qac: Box<u32>, #[serde(skip_serializing, default)] owner_qbc: Vec<(Box<i128>, Option<String>, [(); 0])>, #[serde(flatten)] first_part_qcc: HashMap<String, f32> }
-sample! { T6 plain 1 { [0] Self { owner_qsb: f0 (gone (fixed())), state_qtb: f1 (keep), owner_qac: f2 (keep), owner_qbc: f3 (gone (Default::default())), first_part_qcc: f4 (flat) } (keep); } }
+pub(crate) struct T6 { #[serde(skip, default = "fixed")] owner_qsb: [Option<NonZero<u32>>; 1], #[serde(with = "as_text")] state_qtb: u64, #[serde(serialize_with = "as_i64")] owner_qac: u16, #[serde(skip_serializing, default)] owner_qbc: Vec<(Box<i128>, Option<String>, [(); 0])>, #[serde(flatten)] first_part_qcc: HashMap<String, f32> }
+sample! { T6 plain 1 { [0] Self { owner_qsb: f0 (gone (fixed())), state_qtb: f1 (same), owner_qac: f2 (keep), owner_qbc: f3 (gone (Default::default())), first_part_qcc: f4 (flat) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct T7 { #[serde(rename = "state_qec")] state_qdc: Vec<Duration>, #[serde(default, skip_serializing_if = "at_times")] state_qfc: char }
@@ -143,13 +143,13 @@ sample! { T16 plain 4 {
 } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T17 { #[serde(with = "as_text")] owner_qge: u64 }
+pub(crate) struct T17 { #[serde(with = "as_bytes")] owner_qge: Vec<u8> }
 sample! { T17 plain 1 { [0] Self { owner_qge: f0 (same) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct T18 { weight_qhe: char, #[serde(skip_serializing, default = "fixed")] weight_qie: T10, #[serde(serialize_with = "as_i64")] depth_qje: u16, #[serde(rename(serialize = "depth_qle", deserialize = "state_qme"), alias = "depth_qle")] colour_qke: HashMap<T3, HashMap<u64, Vec<usize>>>, #[serde(skip_serializing, default)] weight_qne: Vec<()> }
-sample! { T18 plain 1 { [0] Self { weight_qhe: f0 (keep), weight_qie: f1 (gone (fixed())), depth_qje: f2 (keep), colour_qke: f3 (keep), weight_qne: f4 (gone (Default::default())) } (keep); } }
+pub(crate) struct T18 { weight_qhe: char, #[serde(skip_serializing, default = "fixed")] weight_qie: T10, #[serde(with = "as_text")] depth_qje: u128, #[serde(rename(serialize = "depth_qle", deserialize = "state_qme"), alias = "depth_qle")] colour_qke: HashMap<T3, HashMap<u64, Vec<usize>>>, #[serde(skip_serializing, default)] weight_qne: Vec<()> }
+sample! { T18 plain 1 { [0] Self { weight_qhe: f0 (keep), weight_qie: f1 (gone (fixed())), depth_qje: f2 (same), colour_qke: f3 (keep), weight_qne: f4 (gone (Default::default())) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct T19 { #[serde(default = "fixed", skip_serializing_if = "at_times")] label_qoe: i8, state_qpe: T1, #[serde(skip_serializing, default)] owner_qqe: char, #[serde(rename(serialize = "weight_qse", deserialize = "first_part_qte"), alias = "weight_qse")] label_qre: BTreeMap<i64, Box<Option<()>>> }
@@ -200,7 +200,7 @@ pub(crate) struct T23 { #[serde(default, skip_serializing_if = "at_times")] firs
 sample! { T23 plain 1 { [0] Self { first_part_qog: f0 (gone_if (at_times) (Default::default())), state_qpg: f1 (keep), label_qrg: f2 (flat), label_qsg: f3 (flat) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T24 { #[serde(skip_serializing, default)] label_qtg: (), #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] angle_qah: i32, #[serde(skip_serializing, default = "fixed")] state_qbh: Box<(T11, Option<u128>)> }
+pub(crate) struct T24 { #[serde(skip_serializing, default)] label_qtg: (), #[serde(with = "as_bytes")] angle_qah: Vec<u8>, #[serde(skip_serializing, default = "fixed")] state_qbh: Box<(T11, Option<u128>)> }
 sample! { T24 plain 1 { [0] Self { label_qtg: f0 (gone (Default::default())), angle_qah: f1 (same), state_qbh: f2 (gone (fixed())) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -111,13 +111,13 @@ sample! { T52 plain 1 { [0] Self { weight_qql: f0 (keep), owner_qrl: f1 (gone_if
 pub(crate) enum T53 {
     NoteQam(T42, Vec<f32>),
     BigStepQbm,
-    MoveQdm { #[serde(bound = "")] state_qcm: Box<u32> },
+    MoveQdm { #[serde(with = "as_text")] state_qcm: u128 },
     BigStepQem(T7, T17)
 }
 sample! { T53 plain 4 {
     [0] Self::NoteQam { 0: f0 (keep), 1: f1 (keep) } (keep);
     [1] Self::BigStepQbm {  } (keep);
-    [2] Self::MoveQdm { state_qcm: f0 (keep) } (keep);
+    [2] Self::MoveQdm { state_qcm: f0 (same) } (keep);
     [3] Self::BigStepQem { 0: f0 (keep), 1: f1 (keep) } (keep);
 } }
 
@@ -203,7 +203,7 @@ sample! { T62 buffered 6 {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING-KEBAB-CASE", tag = "kind qfo", content = "content qfo")]
 pub(crate) enum T63 {
-    BigStepQtn { depth_qrn: T1, #[serde(serialize_with = "as_i64")] first_part_qsn: u16 },
+    BigStepQtn { depth_qrn: T1, #[serde(bound = "")] first_part_qsn: Box<u32> },
     BigStepQdo { #[serde(skip_serializing, default)] colour_qao: char, #[serde(default = "fixed", skip_serializing_if = "at_times")] owner_qbo: String, colour_qco: String },
     StopQeo(Vec<Option<char>>)
 }
@@ -245,7 +245,7 @@ sample! { T67 plain 1 { [0] Self { first_part_qqo: f0 (keep), first_part_qro: f1
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all_fields = "UPPERCASE")]
 pub(crate) enum T68 {
-    #[serde(rename = "MoveQep")] StopQdp { #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] state_qto: i32, #[serde(rename(serialize = "weight_qbp", deserialize = "angle_qcp"), alias = "weight_qbp")] angle_qap: (i32, T27) },
+    #[serde(rename = "MoveQep")] StopQdp { #[serde(with = "as_text")] state_qto: u128, #[serde(rename(serialize = "weight_qbp", deserialize = "angle_qcp"), alias = "weight_qbp")] angle_qap: (i32, T27) },
     #[serde(rename = "OpenQjp")] BigStepQip { #[serde(skip, default)] depth_qfp: Option<BTreeMap<String, Duration>>, #[serde(rename = "weight_qhp")] first_part_qgp: (bool, (u16, u32, bool), T10) },
     OpenQkp
 }
@@ -305,7 +305,7 @@ sample! { T75 plain 3 {
 } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T76 { first_part_qoq: char, #[serde(deserialize_with = "by_any")] label_qpq: u32 }
+pub(crate) struct T76 { first_part_qoq: char, #[serde(with = "as_bytes")] label_qpq: Vec<u8> }
 sample! { T76 plain 1 { [0] Self { first_part_qoq: f0 (keep), label_qpq: f1 (same) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

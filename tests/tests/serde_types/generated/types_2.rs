@@ -133,8 +133,8 @@ sample! { T93 plain 2 {
 } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T94 { #[serde(with = "as_text")] weight_qbab: u128, #[serde(skip_deserializing, default = "fixed")] depth_qcab: T63, #[serde(skip_serializing)] angle_qdab: Option<Option<Vec<u64>>> }
-sample! { T94 plain 1 { [0] Self { weight_qbab: f0 (same), depth_qcab: f1 (written (fixed())), angle_qdab: f2 (gone (None)) } (keep); } }
+pub(crate) struct T94 { #[serde(bound = "")] weight_qbab: Box<u32>, #[serde(skip_deserializing, default = "fixed")] depth_qcab: T63, #[serde(skip_serializing)] angle_qdab: Option<Option<Vec<u64>>> }
+sample! { T94 plain 1 { [0] Self { weight_qbab: f0 (keep), depth_qcab: f1 (written (fixed())), angle_qdab: f2 (gone (None)) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct T95((Option<T51>, T29), T14, (BTreeMap<(i32, String), Option<Cow<'static, str>>>, T63), (i8, Option<i16>, Vec<i32>));
@@ -230,7 +230,7 @@ sample! { T106 plain 3 {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, rename = "OtherT107")]
-pub(crate) struct T107 { #[serde(skip_deserializing, default = "fixed")] colour_qtbb: u8, depth_qacb: isize, owner_qbcb: HashMap<u64, T68>, #[serde(with = "as_text")] label_qccb: u128 }
+pub(crate) struct T107 { #[serde(skip_deserializing, default = "fixed")] colour_qtbb: u8, depth_qacb: isize, owner_qbcb: HashMap<u64, T68>, #[serde(deserialize_with = "by_any")] label_qccb: u32 }
 sample! { T107 plain 1 { [0] Self { colour_qtbb: f0 (odd Unknown ["colour_qtbb"]), depth_qacb: f1 (keep), owner_qbcb: f2 (keep), label_qccb: f3 (same) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -293,7 +293,7 @@ sample! { T112 buffered 2 {
 pub(crate) enum T113 {
     BigStepQtcb(T56, T38, IpAddr),
     OpenQadb,
-    OpenQedb { first_part_qddb: f64, #[serde(deserialize_with = "by_any")] label_qbdb: u32, owner_qcdb: Box<usize> },
+    OpenQedb { first_part_qddb: f64, #[serde(with = "as_bytes")] label_qbdb: Vec<u8>, owner_qcdb: Box<usize> },
     BigStepQfdb(i16),
     StopQgdb(T59)
 }

@@ -8,7 +8,7 @@ pub(crate) enum T120 {
     StopQceb(Option<i128>),
     MoveQdeb(T109),
     OpenQieb { #[serde(skip_serializing_if = "at_times")] weight_qeeb: [Box<bool>; 1], #[serde(rename = "state_qgeb")] depth_qfeb: T63, depth_qheb: (Box<Duration>, i32) },
-    NoteQmeb { #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] first_part_qjeb: i32, #[serde(default = "fixed", skip_serializing_if = "at_times")] angle_qkeb: IpAddr, #[serde(default = "fixed", skip_serializing_if = "at_times")] state_qleb: T49 },
+    NoteQmeb { #[serde(with = "as_bytes")] first_part_qjeb: Vec<u8>, #[serde(default = "fixed", skip_serializing_if = "at_times")] angle_qkeb: IpAddr, #[serde(default = "fixed", skip_serializing_if = "at_times")] state_qleb: T49 },
     NoteQneb(Cow<'static, str>)
 }
 sample! { T120 plain 5 {
@@ -216,7 +216,7 @@ sample! { T140 plain 1 {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub(crate) struct T141 { #[serde(skip_serializing, default)] angle_qejb: [u64; 0], #[serde(deserialize_with = "by_any")] colour_qfjb: u32, colour_qgjb: Option<Vec<usize>>, #[serde(rename = "state_qijb")] weight_qhjb: i16, #[serde(flatten)] first_part_qjjb: BTreeMap<String, f32> }
+pub(crate) struct T141 { #[serde(skip_serializing, default)] angle_qejb: [u64; 0], #[serde(with = "as_bytes")] colour_qfjb: Vec<u8>, colour_qgjb: Option<Vec<usize>>, #[serde(rename = "state_qijb")] weight_qhjb: i16, #[serde(flatten)] first_part_qjjb: BTreeMap<String, f32> }
 sample! { T141 plain 1 { [0] Self { angle_qejb: f0 (gone (Default::default())), colour_qfjb: f1 (same), colour_qgjb: f2 (keep), weight_qhjb: f3 (keep), first_part_qjjb: f4 (flat) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -269,14 +269,14 @@ sample! { T147 plain 1 { [0] Self { } (keep); } }
 #[serde(untagged)]
 pub(crate) enum T148 {
     OpenQdkb(PathBuf, PathBuf, T133),
-    StopQhkb { state_qgkb: IpAddr, #[serde(default, skip_serializing_if = "at_times")] first_part_qekb: T109, #[serde(serialize_with = "as_i64")] weight_qfkb: u16 },
+    StopQhkb { state_qgkb: IpAddr, #[serde(default, skip_serializing_if = "at_times")] first_part_qekb: T109, #[serde(with = "as_bytes")] weight_qfkb: Vec<u8> },
     StopQikb,
     BigStepQpkb { state_qokb: String, first_part_qjkb: Option<(i16, f32)>, #[serde(rename(serialize = "owner_qlkb", deserialize = "first_part_qmkb"), alias = "owner_qlkb")] first_part_qkkb: Box<f32>, label_qnkb: PathBuf },
     MoveQqkb(f32)
 }
 sample! { T148 untagged 5 {
     [0] Self::OpenQdkb { 0: f0 (keep), 1: f1 (keep), 2: f2 (keep) } (keep);
-    [1] Self::StopQhkb { state_qgkb: f0 (keep), first_part_qekb: f1 (gone_if (at_times) (Default::default())), weight_qfkb: f2 (keep) } (keep);
+    [1] Self::StopQhkb { state_qgkb: f0 (keep), first_part_qekb: f1 (gone_if (at_times) (Default::default())), weight_qfkb: f2 (same) } (keep);
     [2] Self::StopQikb {  } (keep);
     [3] Self::BigStepQpkb { state_qokb: f0 (keep), first_part_qjkb: f1 (keep), first_part_qkkb: f2 (keep), label_qnkb: f3 (keep) } (keep);
     [4] Self::MoveQqkb { 0: f0 (keep) } (keep);
@@ -286,13 +286,13 @@ sample! { T148 untagged 5 {
 #[serde(tag = "kind qflb", content = "content qflb")]
 pub(crate) enum T149 {
     NoteQrkb(T10, Option<()>, f64),
-    BigStepQtkb { #[serde(bound = "")] state_qskb: Box<u32> },
+    BigStepQtkb { #[serde(with = "as_text")] state_qskb: u128 },
     BigStepQalb(T113, T137),
-    OpenQelb { #[serde(default = "fixed")] depth_qblb: String, #[serde(with = "as_text")] owner_qclb: u128, colour_qdlb: i8 }
+    OpenQelb { #[serde(default = "fixed")] depth_qblb: String, #[serde(with = "as_text")] owner_qclb: u64, colour_qdlb: i8 }
 }
 sample! { T149 plain 4 {
     [0] Self::NoteQrkb { 0: f0 (keep), 1: f1 (keep), 2: f2 (keep) } (keep);
-    [1] Self::BigStepQtkb { state_qskb: f0 (keep) } (keep);
+    [1] Self::BigStepQtkb { state_qskb: f0 (same) } (keep);
     [2] Self::BigStepQalb { 0: f0 (keep), 1: f1 (keep) } (keep);
     [3] Self::OpenQelb { depth_qblb: f0 (keep), owner_qclb: f1 (same), colour_qdlb: f2 (keep) } (keep);
 } }
@@ -367,8 +367,8 @@ sample! { T157 plain 4 {
 } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T158 { #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] colour_qgmb: i32, colour_qhmb: HashMap<(usize, char), Option<[String; 3]>>, #[serde(flatten)] label_qimb: Option<T89> }
-sample! { T158 plain 1 { [0] Self { colour_qgmb: f0 (same), colour_qhmb: f1 (keep), label_qimb: f2 (flat) } (keep); } }
+pub(crate) struct T158 { #[serde(bound = "")] colour_qgmb: Box<u32>, colour_qhmb: HashMap<(usize, char), Option<[String; 3]>>, #[serde(flatten)] label_qimb: Option<T89> }
+sample! { T158 plain 1 { [0] Self { colour_qgmb: f0 (keep), colour_qhmb: f1 (keep), label_qimb: f2 (flat) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]

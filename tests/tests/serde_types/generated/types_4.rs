@@ -65,7 +65,7 @@ sample! { T166 plain 1 { [0] Self { colour_qaob: f0 (keep), state_qbob: f1 (keep
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct T167 { #[serde(skip, default)] label_qdob: Vec<Option<u16>>, label_qeob: T15, #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] label_qfob: i32 }
+pub(crate) struct T167 { #[serde(skip, default)] label_qdob: Vec<Option<u16>>, label_qeob: T15, #[serde(with = "as_bytes")] label_qfob: Vec<u8> }
 sample! { T167 plain 1 { [0] Self { label_qdob: f0 (gone (Default::default())), label_qeob: f1 (keep), label_qfob: f2 (same) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ pub(crate) struct T171 { #[serde(skip_serializing, default)] state_qnob: T139, w
 sample! { T171 plain 1 { [0] Self { state_qnob: f0 (gone (Default::default())), weight_qoob: f1 (keep), owner_qpob: f2 (gone_if (at_times) (fixed())) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T172 { #[serde(deserialize_with = "by_any")] owner_qqob: u32, #[serde(skip, default)] state_qrob: Option<Option<usize>>, #[serde(default, skip_serializing_if = "at_times")] first_part_qsob: i128 }
+pub(crate) struct T172 { #[serde(with = "as_text")] owner_qqob: u128, #[serde(skip, default)] state_qrob: Option<Option<usize>>, #[serde(default, skip_serializing_if = "at_times")] first_part_qsob: i128 }
 sample! { T172 plain 1 { [0] Self { owner_qqob: f0 (same), state_qrob: f1 (gone (Default::default())), first_part_qsob: f2 (gone_if (at_times) (Default::default())) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ pub(crate) struct T176 { label_qfpb: Option<T51>, #[serde(rename = "weight_qhpb"
 sample! { T176 plain 1 { [0] Self { label_qfpb: f0 (keep), owner_qgpb: f1 (keep) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T177 { #[serde(serialize_with = "as_i64")] colour_qipb: u16 }
+pub(crate) struct T177 { #[serde(bound = "")] colour_qipb: Box<u32> }
 sample! { T177 plain 1 { [0] Self { colour_qipb: f0 (keep) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,14 +145,14 @@ sample! { T179 plain 1 { [0] Self { first_part_qjpb: f0 (gone (fixed())), first_
 pub(crate) enum T180 {
     MoveQlpb(f64, u16),
     OpenQmpb,
-    MoveQqpb { state_qppb: u128, #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] state_qnpb: i32, #[serde(skip, default = "fixed")] label_qopb: T41 },
+    MoveQqpb { state_qppb: u128, #[serde(serialize_with = "as_i64")] state_qnpb: u16, #[serde(skip, default = "fixed")] label_qopb: T41 },
     OpenQtpb { weight_qspb: i64, #[serde(default = "fixed")] owner_qrpb: Option<Vec<u32>> },
     OpenQaqb(BTreeMap<String, T165>)
 }
 sample! { T180 untagged 5 {
     [0] Self::MoveQlpb { 0: f0 (keep), 1: f1 (keep) } (keep);
     [1] Self::OpenQmpb {  } (keep);
-    [2] Self::MoveQqpb { state_qppb: f0 (keep), state_qnpb: f1 (same), label_qopb: f2 (gone (fixed())) } (keep);
+    [2] Self::MoveQqpb { state_qppb: f0 (keep), state_qnpb: f1 (keep), label_qopb: f2 (gone (fixed())) } (keep);
     [3] Self::OpenQtpb { weight_qspb: f0 (keep), owner_qrpb: f1 (keep) } (keep);
     [4] Self::OpenQaqb { 0: f0 (keep) } (keep);
 } }
@@ -162,7 +162,7 @@ pub(crate) struct T181 { colour_qbqb: T121, state_qcqb: Duration }
 sample! { T181 plain 1 { [0] Self { colour_qbqb: f0 (keep), state_qcqb: f1 (keep) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T182 { #[serde(skip, default = "fixed")] owner_qdqb: [[[i16; 3]; 0]; 0], #[serde(with = "as_text")] colour_qeqb: u128 }
+pub(crate) struct T182 { #[serde(skip, default = "fixed")] owner_qdqb: [[[i16; 3]; 0]; 0], #[serde(with = "as_text")] colour_qeqb: u64 }
 sample! { T182 plain 1 { [0] Self { owner_qdqb: f0 (gone (fixed())), colour_qeqb: f1 (same) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,8 +247,8 @@ pub(crate) struct T194([[u8; 0]; 2], #[serde(skip_serializing)] T187);
 sample! { T194 plain 1 { [0] Self { 0: f0 (keep), 1: f1 (odd Count ["T194"]) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct T195 { colour_qasb: f32, #[serde(serialize_with = "as_i64")] first_part_qbsb: u16, first_part_qcsb: f32, #[serde(default = "fixed", skip_serializing_if = "at_times")] angle_qdsb: Box<[Option<char>; 3]> }
-sample! { T195 plain 1 { [0] Self { colour_qasb: f0 (keep), first_part_qbsb: f1 (keep), first_part_qcsb: f2 (keep), angle_qdsb: f3 (gone_if (at_times) (fixed())) } (keep); } }
+pub(crate) struct T195 { colour_qasb: f32, #[serde(with = "as_bytes")] first_part_qbsb: Vec<u8>, first_part_qcsb: f32, #[serde(default = "fixed", skip_serializing_if = "at_times")] angle_qdsb: Box<[Option<char>; 3]> }
+sample! { T195 plain 1 { [0] Self { colour_qasb: f0 (keep), first_part_qbsb: f1 (same), first_part_qcsb: f2 (keep), angle_qdsb: f3 (gone_if (at_times) (fixed())) } (keep); } }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -259,7 +259,7 @@ sample! { T196 plain 1 { [0] Self { colour_qesb: f0 (written (Default::default()
 #[serde(untagged)]
 pub(crate) enum T197 {
     NoteQgsb((T97, String, Vec<char>)),
-    NoteQksb { depth_qjsb: String, #[serde(skip_deserializing, default = "fixed")] state_qhsb: Option<BTreeMap<String, f64>>, #[serde(with = "as_text")] label_qisb: u128 },
+    NoteQksb { depth_qjsb: String, #[serde(skip_deserializing, default = "fixed")] state_qhsb: Option<BTreeMap<String, f64>>, #[serde(serialize_with = "plus_one", deserialize_with = "minus_one")] label_qisb: i32 },
     MoveQosb { state_qnsb: i8, #[serde(skip_serializing)] state_qlsb: T21, #[serde(default = "fixed")] weight_qmsb: Option<Option<u64>> },
     BigStepQctb { first_part_qbtb: u64, #[serde(rename(serialize = "colour_qqsb", deserialize = "label_qrsb"), alias = "colour_qqsb")] colour_qpsb: String, #[serde(rename(serialize = "colour_qtsb", deserialize = "owner_qatb"), default)] angle_qssb: bool },
     StopQdtb(u64)
