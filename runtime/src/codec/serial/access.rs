@@ -34,6 +34,8 @@ impl<'d, 'de> Elements<'d, 'de> {
         let (count, packed) = match kind {
             kind::SEQ => (from.count(1)?, 0),
             kind::TUPLE => (from.tuple_count()?, 0),
+            // Bytes are shown as such only to a visitor that asks for them, or for anything.
+            kind::BYTES => (from.count(1)?, kind::U8),
             _ => match kind
                 .checked_sub(kind::PACKED)
                 .map(|number| (number, kind::width(number)))
