@@ -162,24 +162,26 @@ impl Refused {
 
     #[cold]
     #[inline(never)]
-    fn into_error<T>(self: Box<Self>) -> Error {
+    fn into_error<T>(self) -> Error {
         let what = format!("`{}` cannot be decoded", type_name::<T>());
         self.explained().into_error(Kind::Decode, &what)
     }
 }
 
-/// A value and how many bytes it took; or why it came to nothing, and how far.
-type Tried<'b, T> = Result<(T, usize), (Option<Fault>, Decoder<'b>)>;
-
+/// A value, and how many bytes it took; or why there is none.
 #[inline]
-fn attempt<'b, T: DeserializeOwned>(bytes: &'b [u8], mut decoder: Decoder<'b>) -> Tried<'b, T> {
-    match T::deserialize(&mut decoder) {
+fn attempt<T: DeserializeOwned>(
+    bytes: &[u8],
+    decoder: &mut Decoder<'_>,
+) -> Result<(T, usize), Fault> {
+    match T::deserialize(&mut *decoder) {
         Ok(value) if decoder.lost.is_none() => Ok((value, decoder.read_of(bytes))),
-        other => Err((other.err(), decoder)),
+        Ok(_) => Err(decoder.lost.take().unwrap_or_else(decoder::too_short)),
+        Err(fault) => Err(fault),
     }
 }
 
-/// A value, and how many bytes it took.
+/// The value in a message.
 #[inline]
 fn read<T: DeserializeOwned>(
     bytes: &[u8],
@@ -188,42 +190,58 @@ fn read<T: DeserializeOwned>(
 ) -> Result<(T, usize), Box<Refused>> {
     let mut decoder = Decoder::new(bytes, block, Depth::new());
     decoder.is_rehearsal = is_rehearsal;
-    match attempt(bytes, decoder) {
+    match attempt(bytes, &mut decoder) {
         Ok(read) => Ok(read),
-        Err((fault, decoder)) => read_again(bytes, fault, decoder),
+        Err(fault) => read_again(bytes, fault, &mut decoder),
     }
 }
 
-/// Tries once more, with more stack or with the names of all fields, where that may help.
+/// Tries again, with more stack or with the names of all fields, where that may help.
 #[cold]
 #[inline(never)]
 fn read_again<'b, T: DeserializeOwned>(
     bytes: &'b [u8],
-    mut fault: Option<Fault>,
-    mut decoder: Decoder<'b>,
+    mut fault: Fault,
+    decoder: &mut Decoder<'b>,
 ) -> Result<(T, usize), Box<Refused>> {
     if decoder.needs_levels > 0 {
-        let again = |stack| attempt(bytes, decoder.again(bytes, decoder.depth.again_on(stack)));
-        match depth::with_levels(decoder.needs_levels, again) {
+        match attempt_again(bytes, decoder, false) {
             Ok(read) => return Ok(read),
-            Err(tried) => (fault, decoder) = tried,
+            Err(again) => fault = again,
         }
     }
     // What a message may hand over only once is not asked for twice.
     if decoder.was_plain && !decoder.met_handle {
-        let mut again = decoder.again(bytes, decoder.depth.clone());
-        again.by_name = true;
-        match attempt(bytes, again) {
+        match attempt_again(bytes, decoder, true) {
             Ok(read) => return Ok(read),
-            Err(tried) => (fault, decoder) = tried,
+            Err(again) => fault = again,
         }
     }
-    let fault = fault.or(decoder.lost.take());
     Err(Box::new(Refused {
-        fault: fault.unwrap_or_else(decoder::too_short),
+        fault,
         met_handle: decoder.met_handle,
         hint: decoder.hint,
     }))
+}
+
+/// One more attempt, from the begin, on a fresh stack where the value needs one.
+fn attempt_again<'b, T: DeserializeOwned>(
+    bytes: &'b [u8],
+    decoder: &mut Decoder<'b>,
+    by_name: bool,
+) -> Result<(T, usize), Fault> {
+    let levels = decoder.needs_levels;
+    let depth = decoder.depth.clone();
+    let mut on = |depth| {
+        *decoder = decoder.again(bytes, depth);
+        decoder.by_name = by_name;
+        decoder.needs_levels = levels;
+        attempt(bytes, decoder)
+    };
+    match levels {
+        0 => on(Depth::new()),
+        _ => depth::with_levels(levels, |stack| on(depth.again_on(stack))),
+    }
 }
 
 /// The types of which a value has been rehearsed, by the code that reads them.
@@ -233,7 +251,7 @@ static ALL_CHECKED: Mutex<Option<HashSet<usize>>> = Mutex::new(None);
 /// Types whose readers are one piece of code are read alike.
 #[inline(always)]
 fn reader_of<R: DeserializeOwned>() -> usize {
-    (read_again::<R> as fn(&'static [u8], _, Decoder<'static>) -> _) as usize
+    (read_again::<R> as for<'d> fn(&'static [u8], _, &'d mut Decoder<'static>) -> _) as usize
 }
 
 #[inline(always)]

@@ -133,7 +133,7 @@ impl Random {
                 3 => bytes.extend(((value >> 62) as u32).to_le_bytes()),
                 4 => bytes.push((value >> 63) as u8),
                 5 => bytes.extend(&b"text \xC3\xA9"[..(value >> 60) as usize % 8]),
-                _ if value % 3 == 0 => {
+                _ if value.is_multiple_of(3) => {
                     bytes.extend(&value.to_be_bytes()[..(value >> 60) as usize % 9])
                 }
                 // A head: a kind, and a small number above it.
