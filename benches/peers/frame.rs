@@ -49,6 +49,12 @@ pub(crate) const WORKLOADS: &[Workload] = &[
         unit: "µs",
     },
     Workload {
+        name: "W4a",
+        what: "calls given to a live pool whose values are asked for later",
+        matters: "warm pool of 2; the oldest of the calls in flight is waited for",
+        unit: "M/s",
+    },
+    Workload {
         name: "W5",
         what: "a task takes 100 MiB of f64 and returns their sum",
         matters: "warm unless the row says \"first use\"; huge pages tell",

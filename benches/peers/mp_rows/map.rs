@@ -1,4 +1,4 @@
-//! Many items: in blocks (W3), one by one (W3f), and heavy ones (W8, W10).
+//! Many items: in blocks (W3), one by one (W3f, W4a), and heavy ones (W8, W10).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -89,8 +89,23 @@ pub(crate) fn single(scale: Scale) -> Vec<Case> {
         mapped("map(square, &items), chunk_size(1)", count, None),
         mapped("… and prefetch(1)", count / 10, Some(1)),
         Case::new("mp", "apply_async, 4,096 in flight", move || {
-            asynchronous(&pool()?, count)
+            asynchronous(&pool()?, count, IN_FLIGHT)
         }),
+    ]
+}
+
+/// Single calls whose handles are waited for in turn; `mp`'s first row is the one that is compared.
+pub(crate) fn handles(scale: Scale) -> Vec<Case> {
+    let count = scale.of(1_000_000) as u64;
+    let row = |variant: &'static str, in_flight: usize| {
+        let mut pool = pool_of(2);
+        Case::new("mp", variant, move || {
+            asynchronous(&pool()?, count, in_flight)
+        })
+    };
+    vec![
+        row("apply_async, 64 in flight", 64),
+        row("apply_async, 1 in flight", 1),
     ]
 }
 
@@ -114,12 +129,13 @@ fn mapped(variant: &'static str, count: u64, prefetch: Option<usize>) -> Case {
     })
 }
 
-fn asynchronous(pool: &mp::Pool, count: u64) -> Measured {
+/// Millions of calls a second, with so many in flight.
+fn asynchronous(pool: &mp::Pool, count: u64, in_flight: usize) -> Measured {
     let began = Instant::now();
-    let mut waiting = VecDeque::with_capacity(IN_FLIGHT);
+    let mut waiting = VecDeque::with_capacity(in_flight);
     let mut total = 0_u64;
     for number in 0..count {
-        if waiting.len() == IN_FLIGHT {
+        if waiting.len() == in_flight {
             total = total.wrapping_add(take(&mut waiting)?);
         }
         waiting.push_back(pool.apply_async(square, number)?);

@@ -20,6 +20,7 @@ pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
         "W3" => map::blocks(scale),
         "W3f" => map::single(scale),
         "W4" => calls::round_trips(scale),
+        "W4a" => map::handles(scale),
         "W5" => bulk::sums(scale),
         "W5r" => bulk::results(scale)
             .into_iter()

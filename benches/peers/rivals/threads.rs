@@ -14,7 +14,7 @@ const WHO: &str = "crossbeam";
 pub(crate) fn cases(workload: &str, scale: Scale) -> Vec<Case> {
     let many = scale.of(3_000_000) as u64;
     match workload {
-        "W3f" => vec![Case::new(
+        "W3f" | "W4a" => vec![Case::new(
             WHO,
             "2 threads, bounded(1024) there and back",
             move || calls(many / 3),
