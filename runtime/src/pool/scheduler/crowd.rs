@@ -19,6 +19,8 @@ use super::{SINGLES, Scheduler};
 pub(super) struct Crowd {
     /// How many workers have short parts.
     hands: u32,
+    /// The short part that was to be sent last was tiny.
+    tiny: bool,
     /// How often that was too few since it was none.
     stalls: u32,
     /// How often a short part was sent, or was gone again.
@@ -29,8 +31,13 @@ impl Scheduler {
     /// Whether no further worker is to get short parts.
     #[inline]
     pub(super) fn is_crowded(&self) -> bool {
-        let Crowd { hands, stalls, .. } = self.crowd;
-        let most = self.policy.hands.max(1);
+        let Crowd {
+            hands,
+            tiny,
+            stalls,
+            ..
+        } = self.crowd;
+        let most = (self.policy.hands - u32::from(tiny)).max(1);
         self.present > most && u64::from(hands) >= u64::from(most) << stalls
     }
 
@@ -39,6 +46,18 @@ impl Scheduler {
     pub(super) fn is_short_part(&self, call: &Call, count: u32) -> bool {
         let short = |each: f64| each * f64::from(count) < self.policy.short_ns as f64;
         call.kind == SINGLES && call.pace.each().is_some_and(short)
+    }
+
+    /// Notes whether a short part of this call is tiny: the workers that get such parts leave a processor to who sends them.
+    #[inline]
+    pub(super) fn note_tiny(&mut self, slot: u32, count: u32) {
+        let each = self.calls.at(slot).pace.each().unwrap_or(f64::MAX);
+        self.crowd.tiny = each * f64::from(count) < self.policy.tiny_ns as f64;
+    }
+
+    /// Whether the short part that was to be sent last was tiny.
+    pub(crate) fn sends_tiny(&self) -> bool {
+        self.crowd.tiny
     }
 
     /// Whether parts wait, or could be shared out, although a worker is idle.
