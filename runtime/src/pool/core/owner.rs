@@ -33,11 +33,7 @@ impl Core {
             self.scheduler.resize(self.scheduler.target());
             self.act();
         }
-        spec.pace = self
-            .paces
-            .iter()
-            .find(|(known, _)| *known == task)
-            .map_or_else(Pace::default, |(_, pace)| *pace);
+        spec.pace = self.pace_of(task);
         if !self.engine.can_kill() {
             (spec.timeout_ns, spec.grace_ns) = (None, 0);
         }
@@ -75,6 +71,12 @@ impl Core {
             },
         );
         Ok(Ticket { call, inbox })
+    }
+
+    /// What is known of the time that items of a task take.
+    pub(crate) fn pace_of(&self, task: u32) -> Pace {
+        let known = self.paces.iter().find(|(known, _)| *known == task);
+        known.map_or_else(Pace::default, |(_, pace)| *pace)
     }
 
     /// How many items the owner should encode now, how many a job, and how many bytes at the most. `hungry`: the heap had no
