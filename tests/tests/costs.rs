@@ -305,10 +305,22 @@ fn a_thread_that_waits_for_handles_leaves_the_keeper_alone() -> mp::Result<()> {
                 .try_for_each(|handle| handle.get().map(drop))
         };
         work(CALLS / 10)?;
-        let (before, begun) = (sleeps_of_the_keeper(), Instant::now());
+        let (before, begun) = ((sleeps_of_the_keeper(), waits()), Instant::now());
         work(CALLS)?;
-        let (slept, took) = (sleeps_of_the_keeper() - before, begun.elapsed());
-        println!("{in_flight} in flight: the keeper slept {slept} times in {took:?}");
+        let (after, took) = ((sleeps_of_the_keeper(), waits()), begun.elapsed());
+        let slept = after.0 - before.0;
+        let all = [after.1.0 - before.1.0, after.1.1 - before.1.1];
+        println!(
+            "{in_flight} in flight: the keeper slept {slept} times in {took:?}, all threads {all:?} (sleeps, system calls)"
+        );
+        if in_flight == 64 {
+            at_most(
+                CALLS / 3,
+                all[0].max(all[1]),
+                "times asleep, or system calls to sleep or to wake, in 10,000 calls",
+                "Many are given to the workers, and many results taken, at a time.",
+            );
+        }
         at_most(
             20 + 2 * took.as_millis() as u64,
             slept,

@@ -10,7 +10,7 @@
 //! its last look. Where a waker or a callback waits for what comes, the keeper leads at once.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     /// The keeper, to be woken; and whether there is one.
     keeper: Mutex<Option<Thread>>,
     kept: AtomicBool,
+    /// The keeper was woken to do something, and has not looked since.
+    called: AtomicBool,
     /// The pool has ended: the keeper has only callbacks left to run.
     stopping: AtomicBool,
     /// Told when the workers have ended.
@@ -125,6 +127,7 @@ impl Shared {
             bell,
             keeper: Mutex::new(None),
             kept: AtomicBool::new(false),
+            called: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             ended: Condvar::new(),
         })
@@ -132,6 +135,15 @@ impl Shared {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Lead> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock, unless another thread has it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Lead>> {
+        match self.core.try_lock() {
+            Ok(lead) => Some(lead),
+            Err(TryLockError::Poisoned(lead)) => Some(lead.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Drives the pool until `ready` gives something, or the deadline has passed (`None`).

@@ -185,6 +185,7 @@ impl Shared {
     pub(super) fn wake_keeper(&self) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keeper) = &*keeper {
+            self.called.store(true, Ordering::Release);
             keeper.unpark();
         }
     }
@@ -261,16 +262,25 @@ impl Shared {
     ) -> MutexGuard<'a, Lead> {
         lead.keeper_watches = visited;
         let due = lead.core.next_deadline();
+        let mut wait = due.map_or(WATCH, |due| {
+            Duration::from_nanos(due.saturating_sub(clock::now())).min(WATCH)
+        });
         self.unlock(lead);
-        if visited {
-            let due = due.map_or(WATCH, |due| {
-                Duration::from_nanos(due.saturating_sub(clock::now()))
-            });
-            thread::park_timeout(due.min(WATCH));
-        } else {
-            thread::park();
-        }
-        let mut lead = self.lock();
+        let mut lead = loop {
+            if visited {
+                thread::park_timeout(wait);
+            } else {
+                thread::park();
+            }
+            if self.called.swap(false, Ordering::AcqRel) || !visited {
+                break self.lock();
+            }
+            // A thread that has the lock drives the pool. To wait for it here would cost it a wake-up.
+            if let Some(lead) = self.try_lock() {
+                break lead;
+            }
+            wait = WATCH;
+        };
         lead.keeper_watches = false;
         lead
     }
