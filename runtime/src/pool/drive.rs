@@ -72,7 +72,7 @@ pub(crate) struct Lead {
     asleep: u32,
     /// The keeper is at work, and will look for callbacks by itself.
     in_keeper: bool,
-    /// The keeper looks again within [`WATCH`], or has been woken to.
+    /// The keeper looks again within [`WATCH`]: it sleeps no longer, or has been woken from park or bell.
     keeper_watches: bool,
     /// The keeper is to lead as soon as no thread does.
     keeper_wanted: bool,
@@ -295,11 +295,7 @@ impl Shared {
             }
         }
         if lead.core.has_callbacks() && !lead.in_keeper {
-            // Whether it is parked or listens for the bell.
-            if let (Some(bell), Some(_)) = (self.bell, lead.keeper_sleeps) {
-                bell.ring_anyway();
-            }
-            self.wake_keeper();
+            self.wake_keeper(lead.keeper_sleeps.is_some());
         }
         if !lead.core.has_wakes() {
             return;
@@ -330,16 +326,13 @@ impl Shared {
         let Some(looks_again) = lead.keeper_sleeps else {
             lead.keeper_watches = self.has_keeper();
             self.unlock(lead);
-            return self.wake_keeper();
+            return self.wake_keeper(false);
         };
         if watch {
             // From the bell, where it would be woken for whatever the next leader is woken for.
             lead.keeper_watches = true;
             self.unlock(lead);
-            if let Some(bell) = self.bell {
-                bell.ring_anyway();
-            }
-            return;
+            return self.wake_keeper(true);
         }
         lead.leader = Leader::Keeper;
         let sleep = lead.core.prepare_sleep();

@@ -137,13 +137,14 @@ impl Shared {
         // Without one the work is with the workers all the same; whoever asks for it next drives it.
         let _ = self.start_keeper(&lead);
         lead.keeper_watches |= unattended && self.has_keeper();
+        let on_bell = lead.keeper_sleeps.is_some();
         let ended = lead.keeper_ended;
         self.unlock(lead);
         if ended {
             return self.unlock(self.run_callbacks(self.lock()));
         }
         if unattended {
-            self.wake_keeper();
+            self.wake_keeper(on_bell);
         }
     }
 
@@ -182,7 +183,11 @@ impl Shared {
         lead
     }
 
-    pub(super) fn wake_keeper(&self) {
+    /// Wakes the keeper, which is parked or sleeps on the bell.
+    pub(super) fn wake_keeper(&self, on_bell: bool) {
+        if let (true, Some(bell)) = (on_bell, self.bell) {
+            return bell.ring_anyway();
+        }
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keeper) = &*keeper {
             self.called.store(true, Ordering::Release);
@@ -206,6 +211,7 @@ impl Shared {
             if stopping {
                 break;
             }
+            lead.keeper_watches = false;
             let visited = std::mem::replace(&mut seen, lead.visits) != lead.visits;
             if !self.is_to_lead(&mut lead, visited) {
                 if lead.core.share_out() {
@@ -266,22 +272,20 @@ impl Shared {
             Duration::from_nanos(due.saturating_sub(clock::now())).min(WATCH)
         });
         self.unlock(lead);
-        let mut lead = loop {
+        loop {
             if visited {
                 thread::park_timeout(wait);
             } else {
                 thread::park();
             }
             if self.called.swap(false, Ordering::AcqRel) || !visited {
-                break self.lock();
+                return self.lock();
             }
             // A thread that has the lock drives the pool. To wait for it here would cost it a wake-up.
             if let Some(lead) = self.try_lock() {
-                break lead;
+                return lead;
             }
             wait = WATCH;
-        };
-        lead.keeper_watches = false;
-        lead
+        }
     }
 }

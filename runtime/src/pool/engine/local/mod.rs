@@ -287,6 +287,7 @@ impl Engine for Local {
 
     fn retire(&mut self, worker: WorkerId) {
         if let Some(worker) = self.worker(worker) {
+            worker.publish();
             worker.mail.stop();
         }
     }
