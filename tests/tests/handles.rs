@@ -93,9 +93,8 @@ fn the_keeper_comes_whenever_no_thread_waits() -> mp::Result<()> {
             // Nothing is waited for in a way of ours.
             0 => {
                 let (told, tell) = mpsc::channel();
-                let _ = pool
-                    .apply_async(square, round)?
-                    .then(move |value| told.send(value));
+                let handle = pool.apply_async(square, round)?;
+                drop(handle.then(move |value| told.send(value)));
                 assert_eq!(tell.recv_timeout(long), Ok(round * round));
             }
             1 => {
