@@ -347,7 +347,7 @@ impl Core {
         }
     }
 
-    /// Calls of one item are over before they know how long it takes: what is measured is kept for the next of them.
+    /// Keeps the time of a call's one item for later calls of its task. The call itself has no use for it.
     #[inline]
     fn learn(&mut self, job: JobId, ns: u64) {
         let sent = self.jobs.get(job.slot()).and_then(Option::as_ref);
@@ -417,7 +417,8 @@ impl Core {
         self.engine.flush();
     }
 
-    /// As `act`, where a worker that is busy with tiny parts may see what is sent a moment later: `act` must follow.
+    /// As `act`, but a worker that is busy with tiny parts may see what is sent a moment later.
+    /// `act` must follow.
     pub(crate) fn act_soon(&mut self) {
         self.carry_out();
         if self.scheduler.sends_tiny() {

@@ -5,9 +5,22 @@
 //! pool's one keeper thread leads; any thread that waits takes over from it, so that no result passes through two threads on
 //! the hot path. The keeper is started when it is first needed (`keeper`). How a pool ends is in `stop`.
 //!
-//! A thread that waits for handles comes and goes with every one of them. So a leader that steps down does not give the lead to
-//! the keeper at once: the keeper *watches*. It looks every [`WATCH`], and leads once no thread has driven the pool since
-//! its last look. Where a waker or a callback waits for what comes, the keeper leads at once.
+//! A thread that waits for handles comes and goes with every one of them. So a leader that steps
+//! down does not give the lead to the keeper at once: the keeper *watches*. It looks every [`WATCH`],
+//! and leads once no thread has driven the pool since its last look. Where a waker or a callback
+//! waits for what comes, the keeper leads at once.
+//!
+//! | the keeper | `keeper_watches` | `keeper_sleeps` | woken by | it leads |
+//! |---|---|---|---|---|
+//! | is parked | no | – | `unpark` | – |
+//! | watches | yes | – | `unpark`, or after [`WATCH`] | – |
+//! | sleeps on the bell | no | yes | the bell | if no thread took over |
+//! | has been woken, and looks next | yes | either | – | – |
+//! | runs callbacks (`in_keeper`) | either | – | – | – |
+//!
+//! Work that no thread waits for is looked after if the keeper leads, a thread leads, or
+//! `keeper_watches` is set. Each thread that gives up the lead, or submits while no thread leads,
+//! sees to that.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -72,7 +85,7 @@ pub(crate) struct Lead {
     asleep: u32,
     /// The keeper is at work, and will look for callbacks by itself.
     in_keeper: bool,
-    /// The keeper looks again within [`WATCH`]: it sleeps no longer, or has been woken from park or bell.
+    /// The keeper looks again within [`WATCH`], or has been woken and looks next.
     keeper_watches: bool,
     /// The keeper is to lead as soon as no thread does.
     keeper_wanted: bool,
@@ -354,7 +367,7 @@ impl Shared {
             && self.may_watch(lead)
     }
 
-    /// Whether it is enough that the keeper looks again soon, although work is unattended: a thread was here a moment ago.
+    /// Whether unattended work may wait for the keeper's next look.
     fn may_watch(&self, lead: &Lead) -> bool {
         self.bell.is_some() && !lead.keeper_wanted && !lead.core.is_awaited()
     }

@@ -124,14 +124,15 @@ impl Shared {
         started
     }
 
-    /// After something was given to the pool that no thread waits for: the keeper leads as soon as no thread does.
+    /// Gives back the lock after something that no thread will wait for was given to the pool.
+    /// The keeper leads as soon as no thread does.
     pub(crate) fn leave_to_keeper(self: &Arc<Self>, mut lead: MutexGuard<'_, Lead>) {
         lead.keeper_wanted = true;
         self.leave(lead);
     }
 
-    /// After a call was given to the pool whose owner may come back for it: the keeper leads as soon as no thread has come for
-    /// a moment.
+    /// Gives back the lock after a call whose owner may come back for it was given to the pool.
+    /// The keeper leads as soon as no thread has come for a moment.
     pub(crate) fn leave(self: &Arc<Self>, mut lead: MutexGuard<'_, Lead>) {
         let unattended = lead.leader == Leader::Nobody && !self.is_watched(&lead);
         // Without one the work is with the workers all the same; whoever asks for it next drives it.
@@ -260,7 +261,8 @@ impl Shared {
         leads
     }
 
-    /// Sleeps without the lead: for a moment if a thread has driven the pool since the last look, otherwise until woken.
+    /// Sleeps without the lead: for [`WATCH`] if a thread has driven the pool since the last look,
+    /// otherwise until woken.
     fn stand_by<'a>(
         &'a self,
         mut lead: MutexGuard<'a, Lead>,
@@ -281,7 +283,7 @@ impl Shared {
             if self.called.swap(false, Ordering::AcqRel) || !visited {
                 return self.lock();
             }
-            // A thread that has the lock drives the pool. To wait for it here would cost it a wake-up.
+            // A thread that has the lock drives the pool. Waiting here would cost it a wake-up.
             if let Some(lead) = self.try_lock() {
                 return lead;
             }

@@ -51,7 +51,7 @@ impl Scheduler {
         call.kind == SINGLES && call.pace.each().is_some_and(short)
     }
 
-    /// Notes whether a short part of this call is tiny: the workers that get such parts leave a processor to who sends them.
+    /// Notes whether a short part of this call is tiny.
     #[inline]
     pub(super) fn note_tiny(&mut self, slot: u32, count: u32) {
         let each = self.calls.at(slot).pace.each().unwrap_or(f64::MAX);

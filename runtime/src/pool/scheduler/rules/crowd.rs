@@ -36,7 +36,7 @@ fn short_parts_stay_with_as_many_workers_as_there_are_processors() {
 }
 
 #[test]
-fn tiny_parts_leave_a_processor_to_who_sends_them() {
+fn tiny_parts_leave_a_processor_to_their_sender() {
     for (hands, workers, expected) in [(2, 2, 1), (2, 8, 1), (8, 8, 7), (8, 4, 4), (1, 4, 1)] {
         let mut pool = crowd(hands, workers);
         pool.call_of(paced(100), 40);
