@@ -5,10 +5,11 @@
 //! The limits leave room for what may differ by chance; a change that costs something for every item goes far beyond them.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
@@ -265,6 +266,68 @@ fn items_that_are_sent_one_by_one_are_not_waited_for_one_by_one() -> mp::Result<
         "system calls of 50,000 messages, to sleep or to wake",
         because,
     );
+    Ok(())
+}
+
+/// How often this pool's own thread has gone to sleep of itself.
+fn sleeps_of_the_keeper() -> u64 {
+    let tasks = fs::read_dir("/proc/self/task").expect("it lives").flatten();
+    let read = |file: &str, task: &fs::DirEntry| fs::read_to_string(task.path().join(file));
+    tasks
+        .filter(|task| read("comm", task).is_ok_and(|name| name.trim() == "mp-keeper"))
+        .filter_map(|task| {
+            let status = read("status", &task).ok()?;
+            let line = status
+                .lines()
+                .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            line.trim().parse::<u64>().ok()
+        })
+        .sum()
+}
+
+#[mp::test(timeout = "120s")]
+fn a_thread_that_waits_for_handles_leaves_the_keeper_alone() -> mp::Result<()> {
+    const CALLS: u64 = 10_000;
+    let pool = Pool::builder().workers(2).build()?;
+    for in_flight in [1, 2, 64] {
+        let work = |calls: u64| -> mp::Result<()> {
+            let mut handles = VecDeque::new();
+            for x in 0..calls {
+                if handles.len() == in_flight
+                    && let Some(oldest) = handles.pop_front()
+                {
+                    mp::Handle::get(oldest)?;
+                }
+                handles.push_back(pool.apply_async(square, x)?);
+            }
+            handles
+                .into_iter()
+                .try_for_each(|handle| handle.get().map(drop))
+        };
+        work(CALLS / 10)?;
+        let (before, begun) = ((sleeps_of_the_keeper(), waits()), Instant::now());
+        work(CALLS)?;
+        let (after, took) = ((sleeps_of_the_keeper(), waits()), begun.elapsed());
+        let slept = after.0 - before.0;
+        let all = [after.1.0 - before.1.0, after.1.1 - before.1.1];
+        println!(
+            "{in_flight} in flight: the keeper slept {slept} times in {took:?}, all threads {all:?} (sleeps, system calls)"
+        );
+        if in_flight == 64 {
+            at_most(
+                CALLS / 3,
+                all[0].max(all[1]),
+                "times asleep, or system calls to sleep or to wake, in 10,000 calls",
+                "Many are given to the workers, and many results taken, at a time.",
+            );
+        }
+        at_most(
+            20 + 2 * took.as_millis() as u64,
+            slept,
+            "times that the keeper slept, at two a millisecond",
+            "It looks once a millisecond whether a thread still drives the pool, and has no part in the calls.",
+        );
+    }
     Ok(())
 }
 

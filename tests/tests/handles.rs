@@ -1,5 +1,6 @@
 //! Handles, deadlines and callbacks of a pool, as a stranger uses them.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -71,6 +72,58 @@ fn ms(ms: u64) -> Duration {
 
 fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
+}
+
+/// Threads that wait for handles, threads that go away, callbacks and futures take turns: each of them gets what it waits for.
+#[mp::test(timeout = "120s")]
+fn the_keeper_comes_whenever_no_thread_waits() -> mp::Result<()> {
+    let long = Duration::from_secs(30);
+    let pool = Pool::builder().workers(2).build()?;
+    let counted = mp::Atomic::new(0u64)?;
+    let so_far = || counted.load(Ordering::Acquire);
+    for round in 0..300u64 {
+        // A thread comes and goes, and takes the lead from the keeper if that has it.
+        for x in 0..round % 5 {
+            assert_eq!(pool.apply_async(square, x)?.get()?, x * x);
+        }
+        if round % 7 == 0 {
+            std::thread::sleep(Duration::from_millis(round % 3));
+        }
+        match round % 3 {
+            // Nothing is waited for in a way of ours.
+            0 => {
+                let (told, tell) = mpsc::channel();
+                let handle = pool.apply_async(square, round)?;
+                drop(handle.then(move |value| told.send(value)));
+                assert_eq!(tell.recv_timeout(long), Ok(round * round));
+            }
+            1 => {
+                let handles = [
+                    pool.apply_async(square, round)?,
+                    pool.apply_async(square, 1)?,
+                ];
+                assert!(mp::wait_all(&handles, Some(long)));
+            }
+            // More than the workers are given at a time, and no thread asks for it.
+            _ => {
+                let before = so_far();
+                for _ in 0..1500 {
+                    drop(pool.apply_async(count, &counted)?);
+                }
+                let begun = Instant::now();
+                while so_far() < before + 1500 {
+                    assert!(begun.elapsed() < long, "{} of 1500", so_far() - before);
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+#[mp::task]
+fn count(counted: &mp::Atomic<u64>) {
+    counted.fetch_add(1, Ordering::AcqRel);
 }
 
 #[mp::test]

@@ -28,6 +28,8 @@ pub trait Tag: Copy + Default + Send + Sync + 'static {
     type Held<'m>;
     /// The encoded size, where it is the same for all values.
     const FIXED: Option<usize>;
+    /// Whether a value may hold handles of shared objects. Values of a fixed size never do.
+    const MAY_HOLD: bool = true;
 
     /// The bytes to reserve: the encoded size where it is known cheaply, else a guess.
     fn hint(self, value: &Self::Of<'_>) -> usize;

@@ -1,12 +1,12 @@
 //! The calls of a pool, on their caller's thread: input goes in through `feed`, deliveries come together in `collect`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::collect::{Collect, Each, Folds, Ordered, Unordered};
 use super::core::{Core, Delivery, Demand, Leave, Ready, Ticket, What, no_value, unknown_call};
-use super::drive::Shared;
+use super::drive::{Lead, Shared};
 use super::feed::{Cut, Encoder, Feed, Source, source};
 use super::handle::{Decode, Handle};
 use super::options::Options;
@@ -175,12 +175,13 @@ where
         .map_err(|failure| failure.into_error().with_task(task::name_of::<R>()))
 }
 
-/// Opens a call of one item and hands it over; the caller drives.
-fn begin<T: Task>(
-    shared: &Shared,
+/// Opens a call of one item and hands it over; gives the lock back by `unlock`.
+fn begin<'s, T: Task>(
+    shared: &'s Shared,
     options: &Options,
     input: &T::Input<'_>,
     attended: bool,
+    unlock: impl FnOnce(MutexGuard<'s, Lead>),
 ) -> Result<Ticket> {
     let encoder = Encoder::of::<T>(None)?;
     let hint = task::input_hint::<T>(input);
@@ -203,8 +204,12 @@ fn begin<T: Task>(
     };
     let submitted = lead.core.submit(ticket, 1, message.job, message.block);
     lead.core.input_done(ticket);
-    lead.core.act();
-    shared.unlock(lead);
+    if !attended && shared.is_watched(&lead) {
+        lead.core.act_soon();
+    } else {
+        lead.core.act();
+    }
+    unlock(lead);
     submitted.map(|()| ticket)
 }
 
@@ -247,7 +252,7 @@ pub(crate) fn apply<T: Task>(
 ) -> Result<T::Output> {
     let mut open = Open {
         shared,
-        ticket: begin::<T>(shared, options, input, true)?,
+        ticket: begin::<T>(shared, options, input, true, |lead| shared.unlock(lead))?,
         kill: false,
     };
     let ticket = open.ticket;
@@ -267,8 +272,7 @@ pub(crate) fn apply_async<T: Task>(
     input: &T::Input<'_>,
 ) -> Result<Handle<T::Output>> {
     shared.need_keeper()?;
-    let ticket = begin::<T>(shared, options, input, false)?;
-    shared.leave_to_keeper(shared.lock());
+    let ticket = begin::<T>(shared, options, input, false, |lead| shared.leave(lead))?;
     let decode = Decode::One(value::<T>);
     Ok(Handle::new(Arc::clone(shared), ticket, decode))
 }

@@ -90,6 +90,8 @@ pub(crate) struct Core {
     callbacks: VecDeque<Box<dyn FnOnce() + Send>>,
     /// How many open calls no thread is bound to come back for.
     unattended: u32,
+    /// A waker or a callback was set since there was no such call.
+    awaited: bool,
     /// The paces of tasks called before.
     paces: Vec<(u32, Pace)>,
 }
@@ -99,6 +101,8 @@ struct Open {
     task: u32,
     /// Its items have a deadline.
     timed: bool,
+    /// It has one item.
+    lone: bool,
     submitted: u64,
 }
 
@@ -135,6 +139,7 @@ impl Core {
             by_force: false,
             callbacks: VecDeque::new(),
             unattended: 0,
+            awaited: false,
             paces: Vec::new(),
         }
     }
@@ -199,14 +204,23 @@ impl Core {
     /// As the engine does; it is to wake whoever sleeps soon while work is held back. `None`, too, when that has been so for too
     /// long: then there is more to do.
     pub(crate) fn prepare_sleep(&mut self) -> Option<Sleep> {
-        let holds_back = self.holds_back();
-        if !holds_back {
-            self.held_back = None;
-        } else if self.is_stalled() {
-            self.scheduler.stalled();
+        if self.share_out() {
             return None;
         }
-        self.engine.prepare_sleep(holds_back)
+        self.engine.prepare_sleep(self.scheduler.holds_back())
+    }
+
+    /// Has more workers get what was held back for too long, if anything; `act` does it.
+    pub(crate) fn share_out(&mut self) -> bool {
+        if !self.holds_back() {
+            self.held_back = None;
+            return false;
+        }
+        let stalled = self.is_stalled();
+        if stalled {
+            self.scheduler.stalled();
+        }
+        stalled
     }
 
     /// Whether somebody must look after what is held back, again and again.
@@ -254,6 +268,7 @@ impl Core {
                 folded,
             } => {
                 if self.scheduler.finished(worker, job, from, to, ns) == Verdict::Accept {
+                    self.learn(job, ns);
                     let what = if folded {
                         What::Folded(values)
                     } else {
@@ -332,6 +347,26 @@ impl Core {
         }
     }
 
+    /// Keeps the time of a call's one item for later calls of its task. The call itself has no use for it.
+    #[inline]
+    fn learn(&mut self, job: JobId, ns: u64) {
+        let sent = self.jobs.get(job.slot()).and_then(Option::as_ref);
+        let open = sent.and_then(|sent| self.calls.get(sent.call.slot())?.as_ref());
+        if let Some(&Open {
+            lone: true, task, ..
+        }) = open
+        {
+            match self.paces.iter_mut().find(|(known, _)| *known == task) {
+                Some((_, pace)) => pace.sample(1, ns),
+                None => {
+                    let mut pace = Pace::default();
+                    pace.sample(1, ns);
+                    self.paces.push((task, pace));
+                }
+            }
+        }
+    }
+
     /// The error of a worker that has taken too long to start.
     pub(crate) fn not_up_in_time(&self) -> Error {
         let text = "a worker had not started in time (see `start_timeout`)";
@@ -378,6 +413,22 @@ impl Core {
 
     /// Carries out what the scheduler has decided.
     pub(crate) fn act(&mut self) {
+        self.carry_out();
+        self.engine.flush();
+    }
+
+    /// As `act`, but a worker that is busy with tiny parts may see what is sent a moment later.
+    /// `act` must follow.
+    pub(crate) fn act_soon(&mut self) {
+        self.carry_out();
+        if self.scheduler.sends_tiny() {
+            self.engine.flush_short();
+        } else {
+            self.engine.flush();
+        }
+    }
+
+    fn carry_out(&mut self) {
         while let Some(action) = self.scheduler.next_action() {
             match action {
                 Action::Send { worker, part } => {
@@ -441,7 +492,6 @@ impl Core {
                 Action::CallDone { call } => self.call_done(call),
             }
         }
-        self.engine.flush();
     }
 
     fn dropped(&self, why: Why) -> Gone {
@@ -532,6 +582,7 @@ impl Core {
         };
         inbox.done = true;
         self.unattended -= u32::from(!inbox.attended);
+        self.awaited &= self.unattended > 0;
         inbox.attended = true;
         if inbox.abandoned {
             self.callbacks.extend(ready_callback(inbox));

@@ -4,9 +4,26 @@
 //! until the leader has something for them, or hands over. Where calls are open and no thread waits (handles, futures), the
 //! pool's one keeper thread leads; any thread that waits takes over from it, so that no result passes through two threads on
 //! the hot path. The keeper is started when it is first needed (`keeper`). How a pool ends is in `stop`.
+//!
+//! A thread that waits for handles comes and goes with every one of them. So a leader that steps
+//! down does not give the lead to the keeper at once: the keeper *watches*. It looks every [`WATCH`],
+//! and leads once no thread has driven the pool since its last look. Where a waker or a callback
+//! waits for what comes, the keeper leads at once.
+//!
+//! | the keeper | `keeper_watches` | `keeper_sleeps` | woken by | it leads |
+//! |---|---|---|---|---|
+//! | is parked | no | – | `unpark` | – |
+//! | watches | yes | – | `unpark`, or after [`WATCH`] | – |
+//! | sleeps on the bell | no | yes | the bell | if no thread took over |
+//! | has been woken, and looks next | yes | either | – | – |
+//! | runs callbacks (`in_keeper`) | either | – | – | – |
+//!
+//! Work that no thread waits for is looked after if the keeper leads, a thread leads, or
+//! `keeper_watches` is set. Each thread that gives up the lead, or submits while no thread leads,
+//! sees to that.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -28,6 +45,9 @@ const SPIN_BUSY: Duration = Duration::from_micros(3);
 /// Without a bell, a sleeper looks this often whether what it waits for has come without its being woken.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// How often a keeper that watches looks whether threads still drive the pool.
+const WATCH: Duration = Duration::from_millis(1);
+
 /// How often a leader that polls looks before it lets go of the lock.
 const GLANCES: u32 = 16;
 
@@ -38,6 +58,8 @@ pub(crate) struct Shared {
     /// The keeper, to be woken; and whether there is one.
     keeper: Mutex<Option<Thread>>,
     kept: AtomicBool,
+    /// The keeper was woken to do something, and has not looked since.
+    called: AtomicBool,
     /// The pool has ended: the keeper has only callbacks left to run.
     stopping: AtomicBool,
     /// Told when the workers have ended.
@@ -63,6 +85,12 @@ pub(crate) struct Lead {
     asleep: u32,
     /// The keeper is at work, and will look for callbacks by itself.
     in_keeper: bool,
+    /// The keeper looks again within [`WATCH`], or has been woken and looks next.
+    keeper_watches: bool,
+    /// The keeper is to lead as soon as no thread does.
+    keeper_wanted: bool,
+    /// How often threads have come to drive the pool.
+    visits: u32,
     asleep_until: u64,
     /// Who sleeps as the leader will not look again by itself.
     sleeps_soundly: bool,
@@ -100,6 +128,9 @@ impl Shared {
             keeper_sleeps: None,
             asleep: 0,
             in_keeper: false,
+            keeper_watches: false,
+            keeper_wanted: false,
+            visits: 0,
             asleep_until: 0,
             sleeps_soundly: false,
             followers: Vec::new(),
@@ -109,6 +140,7 @@ impl Shared {
             bell,
             keeper: Mutex::new(None),
             kept: AtomicBool::new(false),
+            called: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             ended: Condvar::new(),
         })
@@ -116,6 +148,15 @@ impl Shared {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Lead> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lock, unless another thread has it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Lead>> {
+        match self.core.try_lock() {
+            Ok(lead) => Some(lead),
+            Err(TryLockError::Poisoned(lead)) => Some(lead.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Drives the pool until `ready` gives something, or the deadline has passed (`None`).
@@ -129,6 +170,7 @@ impl Shared {
         let mut spinning: Option<Instant> = None;
         let mut may_be_keeper = true;
         let mut lead = self.lock();
+        lead.visits = lead.visits.wrapping_add(1);
         loop {
             lead.core.pump();
             let result = ready(&mut lead.core);
@@ -266,11 +308,7 @@ impl Shared {
             }
         }
         if lead.core.has_callbacks() && !lead.in_keeper {
-            // Whether it is parked or listens for the bell.
-            if let (Some(bell), Some(_)) = (self.bell, lead.keeper_sleeps) {
-                bell.ring_anyway();
-            }
-            self.wake_keeper();
+            self.wake_keeper(lead.keeper_sleeps.is_some());
         }
         if !lead.core.has_wakes() {
             return;
@@ -294,10 +332,21 @@ impl Shared {
         if !lead.core.is_unattended() {
             return self.unlock(lead);
         }
+        let watch = self.may_watch(&lead);
+        if self.is_watched(&lead) {
+            return self.unlock(lead);
+        }
         let Some(looks_again) = lead.keeper_sleeps else {
+            lead.keeper_watches = self.has_keeper();
             self.unlock(lead);
-            return self.wake_keeper();
+            return self.wake_keeper(false);
         };
+        if watch {
+            // From the bell, where it would be woken for whatever the next leader is woken for.
+            lead.keeper_watches = true;
+            self.unlock(lead);
+            return self.wake_keeper(true);
+        }
         lead.leader = Leader::Keeper;
         let sleep = lead.core.prepare_sleep();
         let timed = lead.core.next_deadline().is_some();
@@ -308,5 +357,18 @@ impl Shared {
         if let (false, Some(bell)) = (as_it_sleeps, self.bell) {
             bell.ring_anyway();
         }
+    }
+
+    /// Whether the keeper looks after the pool within [`WATCH`], and may leave it alone until then.
+    pub(crate) fn is_watched(&self, lead: &Lead) -> bool {
+        lead.leader == Leader::Nobody
+            && lead.keeper_watches
+            && !lead.in_keeper
+            && self.may_watch(lead)
+    }
+
+    /// Whether unattended work may wait for the keeper's next look.
+    fn may_watch(&self, lead: &Lead) -> bool {
+        self.bell.is_some() && !lead.keeper_wanted && !lead.core.is_awaited()
     }
 }

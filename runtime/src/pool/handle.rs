@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::call;
 use super::chain::Slot;
-use super::core::{Delivery, Leave, Ticket, What};
+use super::core::{Core, Delivery, Leave, Ticket, What};
 use super::drive::{Shared, before_waiting};
 use crate::error::{Error, Kind, Result};
 use crate::session;
@@ -131,16 +131,24 @@ impl<O> Handle<O> {
             Place::Slot(slot) => slot.take(deadline),
             Place::Pool(decode) => {
                 let decode = *decode;
-                let arrived = self
-                    .shared
-                    .drive(Some(ticket), deadline, |core| match decode {
+                // What has arrived, taken out of the pool, which forgets the call.
+                let take = |core: &mut Core| {
+                    let arrived = match decode {
                         Decode::One(_) => call::only(core, ticket).map(Arrived::One),
                         Decode::All(_) => call::all_there(core, ticket).map(Arrived::All),
-                    });
-                arrived.map(|arrived| {
-                    self.leave();
-                    decode.run(arrived)
-                })
+                    };
+                    if arrived.is_some() {
+                        core.leave(ticket, Leave::GoOn);
+                    }
+                    arrived
+                };
+                // What is there already is nothing to drive the pool for.
+                let mut lead = self.shared.lock();
+                let there = take(&mut lead.core);
+                self.shared.unlock(lead);
+                let arrived = there.or_else(|| self.shared.drive(Some(ticket), deadline, take));
+                self.taken |= arrived.is_some();
+                arrived.map(|arrived| decode.run(arrived))
             }
         };
         self.taken |= value.is_some();

@@ -77,7 +77,7 @@ where
     };
     let demand = shared.lock().core.stream_demand(stream.ticket, None, 0, 0);
     stream.pull(demand)?;
-    shared.leave_to_keeper(shared.lock());
+    shared.leave(shared.lock());
     Ok(stream)
 }
 

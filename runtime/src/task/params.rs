@@ -25,6 +25,8 @@ pub trait ParamsCodec: Copy + Send + Sync + 'static {
     type Held<'m>;
     /// The encoded size, where it is the same for all values.
     const FIXED: Option<usize>;
+    /// Whether a parameter may hold handles of shared objects.
+    const MAY_HOLD: bool;
 
     /// The bytes to reserve.
     fn hint<'r, 'a>(self, params: Refs<'r, Self::Params<'a>>) -> usize
@@ -72,6 +74,7 @@ macro_rules! tuples {
             type Params<'a> = ($($tag::Of<'a>,)*);
             type Held<'m> = ($($tag::Held<'m>,)*);
             const FIXED: Option<usize> = sum(&[$($tag::FIXED),*]);
+            const MAY_HOLD: bool = false $(|| $tag::MAY_HOLD)*;
 
             #[inline]
             fn hint<'r, 'a>(self, params: Refs<'r, Self::Params<'a>>) -> usize

@@ -307,12 +307,22 @@ fn next<'m, C: ParamsCodec, const FRAMED: bool>(
     }
 }
 
-/// The arguments that stand in this block have been decoded.
+/// Takes over what others wait for from a message whose one item has been decoded: the arguments of a process.
+///
+/// Messages of several items are frames. They are a pool's, whose parent holds the objects for them.
 #[cold]
 fn hand_over(block: u64) {
+    #[cfg(test)]
+    HAND_OVERS.with(|count| count.set(count.get() + 1));
     if let Some(heap) = heap::current() {
         heap.hand_over(block);
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has looked up what a message holds.
+    pub(super) static HAND_OVERS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 /// Calls the task with the next item.
@@ -323,7 +333,7 @@ fn call<T: Task, C: Codec<T>, const FRAMED: bool>(
 ) -> Result<T::Output, Report> {
     let mut item = next::<C, FRAMED>(from).map_err(cannot_decode)?;
     let mut held = codec.get(&mut item).map_err(cannot_decode)?;
-    if item.block() != 0 {
+    if C::MAY_HOLD && !FRAMED && item.block() != 0 {
         hand_over(item.block());
     }
     T::invoke(codec.lend(&mut held)).map_err(Report::Failure)

@@ -20,6 +20,7 @@ macro_rules! cow {
             type Of<'a> = Cow<'a, $borrowed>;
             type Held<'m> = <$view as Tag>::Held<'m>;
             const FIXED: Option<usize> = None;
+            const MAY_HOLD: bool = <$view>::MAY_HOLD;
 
             #[inline]
             fn hint(self, value: &Self::Of<'_>) -> usize {

@@ -26,6 +26,7 @@ impl<T: Plain> Tag for LentPlain<T> {
     type Of<'a> = &'a T;
     type Held<'m> = PlainRef<'m, T>;
     const FIXED: Option<usize> = Some(size_of::<T>());
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, _: &&T) -> usize {
@@ -65,6 +66,7 @@ impl<G: OwnedTag> Tag for LentValue<G> {
     type Of<'a> = &'a G::Value;
     type Held<'m> = G::Value;
     const FIXED: Option<usize> = G::FIXED;
+    const MAY_HOLD: bool = G::MAY_HOLD;
 
     #[inline]
     fn hint(self, value: &&G::Value) -> usize {

@@ -71,6 +71,7 @@ impl<T: Plain> Tag for Raw<T> {
     type Of<'a> = T;
     type Held<'m> = T;
     const FIXED: Option<usize> = Some(size_of::<T>());
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, _: &T) -> usize {
@@ -170,6 +171,7 @@ tag_type! {
 
 impl<T: Plain> Tag for Block<T> {
     moved!(Vec<T>);
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &Vec<T>) -> usize {
@@ -201,6 +203,7 @@ tag_type! {
 
 impl Tag for Text {
     moved!(String);
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &String) -> usize {
@@ -229,6 +232,7 @@ tag_type! {
 
 impl Tag for Os {
     moved!(OsString);
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &OsString) -> usize {
@@ -257,6 +261,7 @@ tag_type! {
 
 impl Tag for PathName {
     moved!(PathBuf);
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &PathBuf) -> usize {

@@ -106,6 +106,7 @@ impl Tag for Str {
     type Of<'a> = &'a str;
     type Held<'m> = Cow<'m, str>;
     const FIXED: Option<usize> = None;
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &&str) -> usize {
@@ -144,6 +145,7 @@ impl Tag for OsView {
     type Of<'a> = &'a OsStr;
     type Held<'m> = Cow<'m, OsStr>;
     const FIXED: Option<usize> = None;
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &&OsStr) -> usize {
@@ -179,6 +181,7 @@ impl Tag for PathView {
     type Of<'a> = &'a Path;
     type Held<'m> = Cow<'m, OsStr>;
     const FIXED: Option<usize> = None;
+    const MAY_HOLD: bool = false;
 
     #[inline]
     fn hint(self, value: &&Path) -> usize {

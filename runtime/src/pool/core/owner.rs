@@ -33,15 +33,12 @@ impl Core {
             self.scheduler.resize(self.scheduler.target());
             self.act();
         }
-        spec.pace = self
-            .paces
-            .iter()
-            .find(|(known, _)| *known == task)
-            .map_or_else(Pace::default, |(_, pace)| *pace);
+        spec.pace = self.pace_of(task);
         if !self.engine.can_kill() {
             (spec.timeout_ns, spec.grace_ns) = (None, 0);
         }
         let timed = spec.timeout_ns.is_some();
+        let lone = spec.items == Some(1);
         if timed {
             self.scheduler.tick(clock::now());
         }
@@ -69,10 +66,17 @@ impl Core {
                 inbox,
                 task,
                 timed,
+                lone,
                 submitted: 0,
             },
         );
         Ok(Ticket { call, inbox })
+    }
+
+    /// What is known of the time that items of a task take.
+    pub(crate) fn pace_of(&self, task: u32) -> Pace {
+        let known = self.paces.iter().find(|(known, _)| *known == task);
+        known.map_or_else(Pace::default, |(_, pace)| *pace)
     }
 
     /// How many items the owner should encode now, how many a job, and how many bytes at the most. `hungry`: the heap had no
@@ -291,6 +295,7 @@ impl Core {
 
     /// When the call is ready, `callback` runs in place of an owner.
     pub(crate) fn call_back(&mut self, ticket: Ticket, callback: Callback) {
+        self.awaited = self.unattended > 0;
         let Some(inbox) = self.inbox(ticket) else {
             // It is the user's, and neither run nor dropped here.
             let run = move || callback(Arrived::One(Err(unknown_call())));
@@ -329,6 +334,7 @@ impl Core {
 
     /// Sets who is called when something comes for the call.
     pub(crate) fn set_waker(&mut self, ticket: Ticket, waker: Waker) {
+        self.awaited = self.unattended > 0;
         if let Some(inbox) = self.inbox(ticket) {
             if inbox.wakers.iter().any(|known| known.will_wake(&waker)) {
                 self.wakes.push(Wake::Forget(waker));
@@ -349,6 +355,11 @@ impl Core {
     /// Whether there is work that no thread is bound to come back for.
     pub(crate) fn is_unattended(&self) -> bool {
         self.unattended > 0 || !self.callbacks.is_empty() || self.scheduler.is_unsettled()
+    }
+
+    /// Whether a waker or a callback may wait for what comes next.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited || !self.callbacks.is_empty()
     }
 
     /// Whether there is work.

@@ -11,9 +11,9 @@ use std::sync::{Arc, Condvar, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Lead, Leader, Shared};
+use super::{Lead, Leader, Shared, WATCH};
 use crate::error::{Error, Result};
-use crate::sys::signal;
+use crate::sys::{clock, signal};
 
 /// Where no thread can be started to take a keeper's place, that is tried again so soon.
 const TRY_AGAIN: Duration = Duration::from_millis(10);
@@ -72,7 +72,7 @@ pub(crate) fn wait_on<'a, T>(
 impl Shared {
     /// Starts the keeper, before work is given to the pool that no thread waits for.
     pub(crate) fn need_keeper(self: &Arc<Self>) -> Result<()> {
-        if self.kept.load(Ordering::Acquire) {
+        if self.has_keeper() {
             return Ok(());
         }
         // Under the lock: two threads that come here at once must not start two keepers.
@@ -84,8 +84,12 @@ impl Shared {
         })
     }
 
+    pub(super) fn has_keeper(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
     fn start_keeper(self: &Arc<Self>, lead: &Lead) -> io::Result<()> {
-        if self.kept.load(Ordering::Acquire) {
+        if self.has_keeper() {
             return Ok(());
         }
         self.spawn_keeper(lead.keeper_number)?;
@@ -114,23 +118,34 @@ impl Shared {
         if started.is_ok() {
             lead.keeper_number = number;
             lead.in_keeper = false;
+            lead.keeper_watches = false;
         }
         self.unlock(lead);
         started
     }
 
-    /// After work was given to the pool that no thread waits for.
-    pub(crate) fn leave_to_keeper(self: &Arc<Self>, lead: MutexGuard<'_, Lead>) {
-        let unattended = lead.leader == Leader::Nobody;
+    /// Gives back the lock after something that no thread will wait for was given to the pool.
+    /// The keeper leads as soon as no thread does.
+    pub(crate) fn leave_to_keeper(self: &Arc<Self>, mut lead: MutexGuard<'_, Lead>) {
+        lead.keeper_wanted = true;
+        self.leave(lead);
+    }
+
+    /// Gives back the lock after a call whose owner may come back for it was given to the pool.
+    /// The keeper leads as soon as no thread has come for a moment.
+    pub(crate) fn leave(self: &Arc<Self>, mut lead: MutexGuard<'_, Lead>) {
+        let unattended = lead.leader == Leader::Nobody && !self.is_watched(&lead);
         // Without one the work is with the workers all the same; whoever asks for it next drives it.
         let _ = self.start_keeper(&lead);
+        lead.keeper_watches |= unattended && self.has_keeper();
+        let on_bell = lead.keeper_sleeps.is_some();
         let ended = lead.keeper_ended;
         self.unlock(lead);
         if ended {
             return self.unlock(self.run_callbacks(self.lock()));
         }
         if unattended {
-            self.wake_keeper();
+            self.wake_keeper(on_bell);
         }
     }
 
@@ -169,9 +184,14 @@ impl Shared {
         lead
     }
 
-    pub(super) fn wake_keeper(&self) {
+    /// Wakes the keeper, which is parked or sleeps on the bell.
+    pub(super) fn wake_keeper(&self, on_bell: bool) {
+        if let (true, Some(bell)) = (on_bell, self.bell) {
+            return bell.ring_anyway();
+        }
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(keeper) = &*keeper {
+            self.called.store(true, Ordering::Release);
             keeper.unpark();
         }
     }
@@ -179,7 +199,10 @@ impl Shared {
     /// The keeper's life.
     fn keep(self: &Arc<Self>, number: u32) {
         let mut lead = self.lock();
+        let mut seen = lead.visits;
         loop {
+            // What was given to the pool a moment ago.
+            lead.core.engine.flush();
             // What ended with the pool has callbacks, too.
             let stopping = self.stopping.load(Ordering::Acquire);
             lead = self.run_callbacks(lead);
@@ -189,16 +212,13 @@ impl Shared {
             if stopping {
                 break;
             }
-            if lead.leader == Leader::Nobody {
-                lead.leader = Leader::Keeper;
-            }
-            if lead.leader != Leader::Keeper || !lead.core.is_unattended() {
-                if lead.leader == Leader::Keeper {
-                    lead.leader = Leader::Nobody;
+            lead.keeper_watches = false;
+            let visited = std::mem::replace(&mut seen, lead.visits) != lead.visits;
+            if !self.is_to_lead(&mut lead, visited) {
+                if lead.core.share_out() {
+                    lead.core.act();
                 }
-                self.unlock(lead);
-                thread::park();
-                lead = self.lock();
+                lead = self.stand_by(lead, visited);
                 continue;
             }
             lead.core.pump();
@@ -220,5 +240,54 @@ impl Shared {
         // What comes later runs on the thread that brings it.
         lead.keeper_ended = true;
         self.unlock(lead);
+    }
+
+    /// Whether the keeper leads now; it has the lead then, and has not otherwise.
+    fn is_to_lead(&self, lead: &mut Lead, visited: bool) -> bool {
+        if matches!(lead.leader, Leader::Thread(_)) {
+            return false;
+        }
+        let leads = lead.leader == Leader::Keeper;
+        let unattended = lead.core.is_unattended();
+        let leads = unattended && (leads || !visited || !self.may_watch(lead));
+        lead.leader = if leads {
+            Leader::Keeper
+        } else {
+            Leader::Nobody
+        };
+        if leads || !unattended {
+            lead.keeper_wanted = false;
+        }
+        leads
+    }
+
+    /// Sleeps without the lead: for [`WATCH`] if a thread has driven the pool since the last look,
+    /// otherwise until woken.
+    fn stand_by<'a>(
+        &'a self,
+        mut lead: MutexGuard<'a, Lead>,
+        visited: bool,
+    ) -> MutexGuard<'a, Lead> {
+        lead.keeper_watches = visited;
+        let due = lead.core.next_deadline();
+        let mut wait = due.map_or(WATCH, |due| {
+            Duration::from_nanos(due.saturating_sub(clock::now())).min(WATCH)
+        });
+        self.unlock(lead);
+        loop {
+            if visited {
+                thread::park_timeout(wait);
+            } else {
+                thread::park();
+            }
+            if self.called.swap(false, Ordering::AcqRel) || !visited {
+                return self.lock();
+            }
+            // A thread that has the lock drives the pool. Waiting here would cost it a wake-up.
+            if let Some(lead) = self.try_lock() {
+                return lead;
+            }
+            wait = WATCH;
+        }
     }
 }

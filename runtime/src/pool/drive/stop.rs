@@ -56,7 +56,7 @@ impl Shared {
         if let Some(bell) = self.bell {
             bell.ring_anyway();
         }
-        self.wake_keeper();
+        self.wake_keeper(false);
     }
 
     /// Another thread is ending the pool, or has ended it.

@@ -5,6 +5,9 @@
 //! parts are *hands*, and there are no more of them than processors: the others sleep, and parts wait in their queues until a
 //! hand has room. Among the hands the one that was given a part last is the next, until it is full.
 //!
+//! A *tiny* part takes a worker less time than it takes the parent to send it and to take its result. The parent then needs a
+//! processor as much as a worker does, so there is one hand less.
+//!
 //! That is a bet on the expected time. A hand whose item takes long after all (it sleeps, it waits for a file) keeps what is
 //! queued behind it waiting although others are idle, and may wait for that itself. Who drives the scheduler sees that no short part
 //! has come or gone for a while ([`Scheduler::short_moves`]), and says so ([`Scheduler::stalled`]): then the number of hands doubles, and what they have not begun is shared out, until all short
@@ -19,6 +22,8 @@ use super::{SINGLES, Scheduler};
 pub(super) struct Crowd {
     /// How many workers have short parts.
     hands: u32,
+    /// The short part that was to be sent last was tiny.
+    tiny: bool,
     /// How often that was too few since it was none.
     stalls: u32,
     /// How often a short part was sent, or was gone again.
@@ -29,8 +34,13 @@ impl Scheduler {
     /// Whether no further worker is to get short parts.
     #[inline]
     pub(super) fn is_crowded(&self) -> bool {
-        let Crowd { hands, stalls, .. } = self.crowd;
-        let most = self.policy.hands.max(1);
+        let Crowd {
+            hands,
+            tiny,
+            stalls,
+            ..
+        } = self.crowd;
+        let most = self.policy.hands.saturating_sub(u32::from(tiny)).max(1);
         self.present > most && u64::from(hands) >= u64::from(most) << stalls
     }
 
@@ -39,6 +49,18 @@ impl Scheduler {
     pub(super) fn is_short_part(&self, call: &Call, count: u32) -> bool {
         let short = |each: f64| each * f64::from(count) < self.policy.short_ns as f64;
         call.kind == SINGLES && call.pace.each().is_some_and(short)
+    }
+
+    /// Notes whether a short part of this call is tiny.
+    #[inline]
+    pub(super) fn note_tiny(&mut self, slot: u32, count: u32) {
+        let each = self.calls.at(slot).pace.each().unwrap_or(f64::MAX);
+        self.crowd.tiny = each * f64::from(count) < self.policy.tiny_ns as f64;
+    }
+
+    /// Whether the short part that was to be sent last was tiny.
+    pub(crate) fn sends_tiny(&self) -> bool {
+        self.crowd.tiny
     }
 
     /// Whether parts wait, or could be shared out, although a worker is idle.

@@ -22,6 +22,9 @@ impl Scheduler {
             let call = self.calls.at(slot);
             let items = call.queue.front().map_or(1, |part| part.to - part.from);
             let short = self.is_short_part(call, items);
+            if short {
+                self.note_tiny(slot, items);
+            }
             let Some(index) = self.pick(kind, short) else {
                 continue;
             };

@@ -118,6 +118,8 @@ pub(crate) struct Policy {
     pub(crate) hands: u32,
     /// … if they take less than this: about what it costs to have a processor go from one process to another.
     pub(crate) short_ns: u64,
+    /// If they take less than this, about what it costs to send one, a processor is left to the thread that sends them.
+    pub(crate) tiny_ns: u64,
     /// A slot is given up after so many deaths in a row without anything done.
     pub(crate) max_barren_deaths: u32,
     /// A worker that was sent so many items is replaced by a fresh one when it has done them.
@@ -136,6 +138,7 @@ impl Default for Policy {
             long_ns: 10_000_000,
             hands: u32::MAX,
             short_ns: 20_000,
+            tiny_ns: 500,
             max_barren_deaths: 10,
             max_items: None,
         }

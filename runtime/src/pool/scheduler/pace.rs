@@ -42,7 +42,7 @@ impl Pace {
 
     /// `items` items took `ns` nanoseconds together.
     #[inline]
-    pub(super) fn sample(&mut self, items: u32, ns: u64) {
+    pub(crate) fn sample(&mut self, items: u32, ns: u64) {
         let known = self.items > 0.0;
         if known && items == 1 && ns < SHORT && self.gathered < GATHER {
             self.gathered += 1;

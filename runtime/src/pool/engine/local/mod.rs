@@ -27,6 +27,9 @@ mod worker;
 /// So many workers a processor are a crowd.
 const CROWD: u32 = 4;
 
+/// A worker that has so many jobs may be shown further ones later, as many at a time.
+const BATCH: u32 = 8;
+
 pub(crate) struct Local {
     session: &'static Session,
     bell: Bell,
@@ -153,6 +156,7 @@ impl Local {
             mail,
             mail_block: block.offset,
             tail: 0,
+            shown: 0,
             read: 0,
             told: 0,
             overflow: VecDeque::new(),
@@ -192,9 +196,26 @@ impl Engine for Local {
         while let Some(index) = self.dirty.pop() {
             if let Some(worker) = self.workers[index].as_mut() {
                 worker.dirty = false;
-                worker.mail.publish(worker.tail);
+                worker.publish();
             }
         }
+    }
+
+    fn flush_short(&mut self) {
+        let workers = &mut self.workers;
+        self.dirty.retain(|&index| {
+            let Some(worker) = workers[index].as_mut() else {
+                return false;
+            };
+            let hidden = worker.tail.wrapping_sub(worker.shown);
+            let seen = (worker.sent.len() as u32).saturating_sub(hidden);
+            if seen >= BATCH && hidden < BATCH {
+                return true;
+            }
+            worker.dirty = false;
+            worker.publish();
+            false
+        });
     }
 
     fn recall(&mut self, worker: WorkerId, part: Part) -> bool {
@@ -266,6 +287,7 @@ impl Engine for Local {
 
     fn retire(&mut self, worker: WorkerId) {
         if let Some(worker) = self.worker(worker) {
+            worker.publish();
             worker.mail.stop();
         }
     }

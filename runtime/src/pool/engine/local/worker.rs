@@ -19,8 +19,9 @@ pub(super) struct Worker {
     pub(super) watch: watch::Watch,
     pub(super) mail: Mail,
     pub(super) mail_block: u64,
-    /// Jobs published so far; the parent's own count.
+    /// Jobs written so far, and how many of them the worker was shown; the parent's own counts.
     pub(super) tail: u32,
+    pub(super) shown: u32,
     /// Results read so far, and what of it the worker was told.
     pub(super) read: u32,
     pub(super) told: u32,
@@ -84,8 +85,15 @@ impl Worker {
     pub(super) fn refill(&mut self) {
         if !self.overflow.is_empty() {
             self.fill();
-            self.mail.publish(self.tail);
+            self.publish();
         }
+    }
+
+    /// Lets the worker see the jobs that were written.
+    #[inline]
+    pub(super) fn publish(&mut self) {
+        self.shown = self.tail;
+        self.mail.publish(self.tail);
     }
 
     #[inline]

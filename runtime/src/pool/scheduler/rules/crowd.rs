@@ -21,18 +21,34 @@ fn takers(pool: &Pool) -> usize {
 #[test]
 fn short_parts_stay_with_as_many_workers_as_there_are_processors() {
     let mut pool = crowd(2, 8);
-    pool.call_of(paced(100), 3_000);
+    pool.call_of(paced(600), 3_000);
     pool.drain();
     assert_eq!(takers(&pool), 2);
-    // Both are full, the rest waits for them, and nobody is asked to give anything back.
-    assert_eq!(pool.sent.len(), 2 * 507);
+    // Both are full, the rest waits for them, and none is asked to give anything back.
+    assert_eq!(pool.sent.len(), 2 * 250);
     assert!(pool.s.has_backlog() && pool.s.holds_back());
     assert!(pool.recalls().is_empty());
     let (worker, part) = pool.sent[0];
-    assert_eq!(pool.finish(worker, part, 100), Verdict::Accept);
+    assert_eq!(pool.finish(worker, part, 600), Verdict::Accept);
     pool.drain();
     assert_eq!(takers(&pool), 2);
-    assert_eq!(pool.sent.len(), 2 * 507 + 1);
+    assert_eq!(pool.sent.len(), 2 * 250 + 1);
+}
+
+#[test]
+fn tiny_parts_leave_a_processor_to_their_sender() {
+    for (hands, workers, expected) in [(2, 2, 1), (2, 8, 1), (8, 8, 7), (8, 4, 4), (1, 4, 1)] {
+        let mut pool = crowd(hands, workers);
+        pool.call_of(paced(100), 40);
+        pool.drain();
+        assert_eq!(
+            takers(&pool),
+            expected,
+            "{hands} processors, {workers} workers"
+        );
+        assert!(pool.recalls().is_empty());
+        assert!(pool.s.sends_tiny());
+    }
 }
 
 #[test]
@@ -45,7 +61,7 @@ fn long_parts_and_those_of_unknown_length_go_to_everybody() {
     }
     // So do short ones where there are no more workers than processors.
     let mut pool = crowd(8, 8);
-    pool.call_of(paced(100), 40);
+    pool.call_of(paced(600), 40);
     pool.drain();
     assert_eq!(takers(&pool), 8);
 }
