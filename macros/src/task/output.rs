@@ -256,12 +256,6 @@ mod tests {
             (quote!(Result<&str>), None, "cannot be borrowed"),
             (quote!(Result<&str, Failure>), None, "cannot be borrowed"),
             (quote!(Result<u8, impl Error>), Some(true), "`impl Trait`"),
-            (
-                quote!(Result<u8, Box<dyn Error>>),
-                Some(false),
-                "`dyn Trait`",
-            ),
-            (quote!(Result<u8, Box<dyn Any>>), None, "`dyn Trait`"),
         ] {
             let texts = read(ty.clone(), asked).unwrap_err();
             assert!(

@@ -26,6 +26,9 @@ fn pointer(x: *const u64) {}
 fn function(x: fn(u64) -> u64) {}
 
 #[mp::task]
+fn object(x: Box<dyn std::fmt::Debug>) {}
+
+#[mp::task]
 fn borrows(x: Borrows<'_>) {}
 
 #[mp::task]

@@ -12,6 +12,7 @@
 use std::any::type_name;
 use std::collections::HashSet;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -100,11 +101,17 @@ where
 {
     let bytes = encoder.copy_from(start);
     let end = encoder.used();
-    match read::<R>(&bytes, 0, true) {
-        Ok((again, _)) => drop(again),
+    let read_back = || read::<R>(&bytes, 0, true).map(|(again, _)| drop(again));
+    match catch_unwind(AssertUnwindSafe(read_back)) {
+        Ok(Ok(())) => {}
         // Handles are not taken for a rehearsal, so nothing is known of such a value.
-        Err(refused) if refused.met_handle => {}
-        Err(mut refused) => {
+        Ok(Err(refused)) if refused.met_handle => {}
+        // Where it is read, it may panic or not; its own panic when it is dropped is of no use.
+        Err(payload) => {
+            std::mem::forget(payload);
+            return Ok(());
+        }
+        Ok(Err(mut refused)) => {
             if refused.hint.is_some() {
                 // Where is what serde cannot buffer?
                 encoder.side.stops_at_wide = true;
