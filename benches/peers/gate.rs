@@ -69,8 +69,8 @@ const FLOOR: f64 = 0.4;
 /// The best of so many turns counts.
 const TURNS: usize = 5;
 
-/// A red gate is tried again until it was red so often. What is red by chance becomes green; with more tries, what is
-/// slow would be green by chance.
+/// A red gate is tried again until it was red so often. What is red by chance becomes green; with
+/// more tries, what is slow would be green by chance.
 const TRIES: usize = 5;
 
 /// Recorded is the best of more turns: what both can do when nothing else disturbs them.

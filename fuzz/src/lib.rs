@@ -1,6 +1,7 @@
 //! What the decoder is fuzzed with: types of all kinds, one chosen by the first byte of the input.
 //!
-//! Relies on the library's hidden doors `encode_bytes` and `decode_bytes`: a message of one value, without a heap.
+//! Relies on the library's hidden doors `encode_bytes` and `decode_bytes`: a message of one value,
+//! without a heap.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -132,7 +133,8 @@ fn try_one<T: Serialize + DeserializeOwned + 'static>(bytes: &[u8]) {
     let Ok(value) = decode_bytes::<T>(bytes) else {
         return;
     };
-    // What was decoded may be refused by its writer (a handle outside of a message), but never by its reader.
+    // What was decoded may be refused by its writer (a handle outside of a message), but never by
+    // its reader.
     if let Ok(again) = encode_bytes(&value) {
         let back = decode_bytes::<T>(&again);
         assert!(back.is_ok(), "{}: {:?}", std::any::type_name::<T>(), back.err());

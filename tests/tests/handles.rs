@@ -74,7 +74,8 @@ fn pool(workers: usize) -> Pool {
     Pool::builder().workers(workers).build().unwrap()
 }
 
-/// Threads that wait for handles, threads that go away, callbacks and futures take turns: each of them gets what it waits for.
+/// Threads that wait for handles, threads that go away, callbacks and futures take turns: each of
+/// them gets what it waits for.
 #[mp::test(timeout = "120s")]
 fn the_keeper_comes_whenever_no_thread_waits() -> mp::Result<()> {
     let long = Duration::from_secs(30);

@@ -347,7 +347,8 @@ impl Core {
         }
     }
 
-    /// Keeps the time of a call's one item for later calls of its task. The call itself has no use for it.
+    /// Keeps the time of a call's one item for later calls of its task. The call itself has no use
+    /// for it.
     #[inline]
     fn learn(&mut self, job: JobId, ns: u64) {
         let sent = self.jobs.get(job.slot()).and_then(Option::as_ref);

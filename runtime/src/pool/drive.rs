@@ -6,9 +6,9 @@
 //! the hot path. The keeper is started when it is first needed (`keeper`). How a pool ends is in `stop`.
 //!
 //! A thread that waits for handles comes and goes with every one of them. So a leader that steps
-//! down does not give the lead to the keeper at once: the keeper *watches*. It looks every [`WATCH`],
-//! and leads once no thread has driven the pool since its last look. Where a waker or a callback
-//! waits for what comes, the keeper leads at once.
+//! down does not give the lead to the keeper at once: the keeper *watches*. It looks every
+//! [`WATCH`], and leads once no thread has driven the pool since its last look. Where a waker or a
+//! callback waits for what comes, the keeper leads at once.
 //!
 //! | the keeper | `keeper_watches` | `keeper_sleeps` | woken by | it leads |
 //! |---|---|---|---|---|

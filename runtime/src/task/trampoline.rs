@@ -307,9 +307,11 @@ fn next<'m, C: ParamsCodec, const FRAMED: bool>(
     }
 }
 
-/// Takes over what others wait for from a message whose one item has been decoded: the arguments of a process.
+/// Takes over what others wait for from a message whose one item has been decoded: the arguments of
+/// a process.
 ///
-/// Messages of several items are frames. They are a pool's, whose parent holds the objects for them.
+/// Messages of several items are frames. They are a pool's, whose parent holds the objects for
+/// them.
 #[cold]
 fn hand_over(block: u64) {
     #[cfg(test)]

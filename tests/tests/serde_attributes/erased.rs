@@ -1,4 +1,5 @@
-//! Types behind a trait (typetag): as a parameter, a result, a message; handles among them are refused.
+//! Types behind a trait (typetag): as a parameter, a result, a message; handles among them are
+//! refused.
 
 use mp::Queue;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Commands with handles in them, in all the ways that serde writes enums: they travel and work in another process, and
-//! there is no other way to come by one.
+//! Commands with handles in them, in all the ways that serde writes enums: they travel and work in
+//! another process, and there is no other way to come by one.
 
 use mp::{Buffer, Event, Lock, Pool, Process, Queue, Sender, Value};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! Hand-written impls that write one kind of value and read another, and types that others have written.
+//! Hand-written impls that write one kind of value and read another, and types that others have
+//! written.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;

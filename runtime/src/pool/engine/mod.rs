@@ -107,7 +107,8 @@ pub(crate) trait Engine: Send {
     fn send(&mut self, worker: WorkerId, part: Part, job: &Job);
     /// Lets the workers see what was sent.
     fn flush(&mut self);
-    /// As `flush`, for the workers that may soon have nothing else to do; `flush` must follow within a moment.
+    /// As `flush`, for the workers that may soon have nothing else to do; `flush` must follow
+    /// within a moment.
     fn flush_short(&mut self) {
         self.flush();
     }

@@ -5,8 +5,8 @@
 //! parts are *hands*, and there are no more of them than processors: the others sleep, and parts wait in their queues until a
 //! hand has room. Among the hands the one that was given a part last is the next, until it is full.
 //!
-//! A *tiny* part takes a worker less time than it takes the parent to send it and to take its result. The parent then needs a
-//! processor as much as a worker does, so there is one hand less.
+//! A *tiny* part takes a worker less time than it takes the parent to send it and to take its
+//! result. The parent then needs a processor as much as a worker does, so there is one hand less.
 //!
 //! That is a bet on the expected time. A hand whose item takes long after all (it sleeps, it waits for a file) keeps what is
 //! queued behind it waiting although others are idle, and may wait for that itself. Who drives the scheduler sees that no short part

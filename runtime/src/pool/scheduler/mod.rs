@@ -118,7 +118,8 @@ pub(crate) struct Policy {
     pub(crate) hands: u32,
     /// … if they take less than this: about what it costs to have a processor go from one process to another.
     pub(crate) short_ns: u64,
-    /// If they take less than this, about what it costs to send one, a processor is left to the thread that sends them.
+    /// If they take less than this, about what it costs to send one, a processor is left to the
+    /// thread that sends them.
     pub(crate) tiny_ns: u64,
     /// A slot is given up after so many deaths in a row without anything done.
     pub(crate) max_barren_deaths: u32,
