@@ -68,28 +68,25 @@ impl Step for Answering {
     }
 }
 
-type AnyShape = Box<dyn Shape>;
-type AnyStep = Box<dyn Step>;
-
-fn square(side: u64) -> AnyShape {
+fn square(side: u64) -> Box<dyn Shape> {
     let name = side.is_multiple_of(2).then(|| "even".to_owned());
     Box::new(Square { side, name })
 }
 
 #[mp::task]
-fn area(shape: AnyShape) -> u64 {
+fn area(shape: Box<dyn Shape>) -> u64 {
     shape.area()
 }
 
 #[mp::task]
-fn larger(shape: AnyShape, by: Vec<AnyShape>) -> AnyShape {
+fn larger(shape: Box<dyn Shape>, by: Vec<Box<dyn Shape>>) -> Box<dyn Shape> {
     let mut all = by;
     all.push(shape);
     Box::new(Group(all))
 }
 
 #[mp::task]
-fn count_steps(walk: AnyStep) -> u64 {
+fn count_steps(walk: Box<dyn Step>) -> u64 {
     walk.steps()
 }
 
@@ -115,15 +112,14 @@ fn types_behind_a_trait() {
 #[mp::test]
 fn a_handle_behind_a_trait_is_refused_where_it_is_sent() {
     let pool = pool();
-    let answering = || -> AnyStep {
+    let answering = || -> Box<dyn Step> {
         let reply = Queue::unbounded().expect("a queue");
         Box::new(Answering { reply })
     };
     let message = travel(answering()).err().expect("it is refused");
     let argument = pool
         .apply(count_steps, answering())
-        .err()
-        .expect("it is refused");
+        .expect_err("it is refused");
     for error in [message, argument] {
         let text = error.to_string();
         assert!(

@@ -64,6 +64,8 @@ macro_rules! commands {
 
             #[derive(Serialize, Deserialize)]
             $(#[$attribute])?
+            // As users write it.
+            #[allow(clippy::large_enum_variant)]
             enum Command {
                 Struct { id: u32, parts: Parts },
                 Newtype(Box<Inside>),

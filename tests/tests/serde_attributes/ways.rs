@@ -44,7 +44,7 @@ macro_rules! refused {
     ($type:ty: $value:expr => $($word:literal)+) => {{
         #[mp::task]
         fn take(value: $type) {
-            drop(value);
+            let _ = value;
         }
         #[mp::task]
         fn give() -> $type {

@@ -134,7 +134,8 @@ impl Tally {
             (End::Refused(text), _) => {
                 let named =
                     |refusal: &Refusal| refusal.names.iter().any(|name| text.contains(name));
-                if !self.reference && !(text.contains(name) && refusals.iter().any(named)) {
+                let is_named = text.contains(name) && refusals.iter().any(named);
+                if !self.reference && !is_named {
                     return Err(format!(
                         "the error does not name what it must ({refusals:?}): {text}"
                     ));
