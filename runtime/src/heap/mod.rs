@@ -14,6 +14,7 @@
 
 mod alloc;
 mod annex;
+mod buffered;
 mod carry;
 mod extent;
 mod handle;
@@ -31,10 +32,11 @@ mod undertaker;
 mod word;
 
 pub(crate) use annex::Annex;
+pub(crate) use buffered::Buffered;
 #[allow(unused_imports)] // by the modules of shared objects
 pub(crate) use handle::shared_handle;
 pub(crate) use handle::{
-    Buffered, FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
+    FROZEN, Handle, Held, NAME as HANDLE, TicketSource, TicketVisitor, mark_of, ticket_of,
 };
 #[allow(unused_imports)] // likewise
 pub(crate) use object::{Body, HEAD, Kind as ObjectKind, Party, Place};

@@ -1,9 +1,10 @@
 //! Everything that is not plain data goes through serde, in a format that describes itself. Relies
 //! on the writer and reader.
 //!
-//! `format` says what the bytes are. Writing: `ser` → `encoder`, with `packed`, `shapes`,
-//! `handles`, `paths`. Reading: `de` → `decoder`, with `access`, `body`, `numbers`, `any`. `depth`
-//! keeps both from the end of the stack; `primitive` is where bincode writes numbers.
+//! `format` says what the bytes are. Writing: `ser` → `compound` → `encoder`, with `packed`,
+//! `shapes`, `handles`, `paths`. Reading: `de` → `decoder`, with `access`, `body`, `numbers`,
+//! `any`. `depth` keeps both from the end of the stack; `primitive` is where bincode writes
+//! numbers.
 //!
 //! A sender finds out by itself what a reader would refuse: the first value of a type, of a list of
 //! names, and each with something that serde cannot buffer, is decoded again from its own bytes
@@ -29,6 +30,7 @@ use fault::Fault;
 mod access;
 mod any;
 mod body;
+mod compound;
 mod de;
 mod decoder;
 mod depth;
