@@ -219,3 +219,46 @@ fn a_handle_is_read_by_each_variant_that_is_tried() {
     found.put(7).expect("room");
     assert_eq!(reply.try_get().expect("a queue"), Some(7));
 }
+
+/// serde tries one variant after the other; a receiver, of which there is one, is there for each.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Moved {
+    Named {
+        from: mp::Receiver<u64>,
+        name: String,
+    },
+    Bare {
+        from: mp::Receiver<u64>,
+    },
+}
+
+#[mp::task]
+fn first_number(moved: Moved) -> Result<u64, mp::Failure> {
+    let from = match &moved {
+        Moved::Named { from, name } if name == "named" => from,
+        Moved::Named { name, .. } => mp::bail!("the name is {name}"),
+        Moved::Bare { from } => from,
+    };
+    Ok(from.recv()?)
+}
+
+#[mp::test]
+fn a_receiver_survives_the_variants_that_do_not_fit() -> mp::Result<()> {
+    let pool = mp::Pool::builder().workers(1).build()?;
+    for number in 0..20 {
+        let (to, from) = mp::pipe()?;
+        to.send(number)?;
+        let moved = match number % 2 {
+            0 => Moved::Bare { from },
+            _ => Moved::Named {
+                from,
+                name: "named".to_owned(),
+            },
+        };
+        assert_eq!(pool.apply(first_number, moved)?, number);
+        // Whichever variant it was, the receiver went with the task.
+        assert!(to.send(0).is_err());
+    }
+    Ok(())
+}

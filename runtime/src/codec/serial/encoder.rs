@@ -430,6 +430,9 @@ pub(super) const WIDE_HINT: &str = "; serde cannot buffer 128-bit integers insid
 pub(super) const PATH_HINT: &str = "; serde cannot buffer a path that is no text inside `untagged`, `tag` or `flatten`: write it as \
      bytes (`#[serde(with = \"mp::serde_path\")]`)";
 
+/// And of one that serde itself refuses, since an attribute stands before it.
+pub(super) const PATH_ADVICE: &str = ": write it as bytes (`#[serde(with = \"mp::serde_path\")]`)";
+
 #[cold]
 fn no_bytes() -> Fault {
     Fault::new("a number has no bytes")

@@ -84,7 +84,11 @@ where
         true => rehearse::<T, R>(value, start, &mut encoder),
         false => Ok(()),
     });
-    if let Err(fault) = done {
+    if let Err(mut fault) = done {
+        // serde's own words for a path that another attribute stands before.
+        if fault.text() == "path contains invalid UTF-8 characters" {
+            fault.note(encoder::PATH_ADVICE);
+        }
         let what = format!("`{}` cannot be encoded", type_name::<T>());
         return Err(fault.into_error(Kind::Encode, &what));
     }
