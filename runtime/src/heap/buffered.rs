@@ -21,7 +21,8 @@ const SHOWN: usize = 24;
 /// The message that this thread is decoding, as far as its handles may stand in buffers of serde's.
 #[derive(Clone, Copy)]
 struct Incoming {
-    mark: [u8; 16],
+    /// Made when a handle first goes into a buffer.
+    mark: Option<[u8; 16]>,
     block: u64,
 }
 
@@ -37,7 +38,8 @@ thread_local! {
 /// The mark is a fresh random number, so that bytes of another message, or of no message, are not
 /// taken for handles.
 pub(crate) struct Buffered {
-    mark: [u8; 16],
+    mark: Option<[u8; 16]>,
+    block: u64,
     outer: Option<Incoming>,
     outer_taken: Vec<Arc<dyn Any + Send + Sync>>,
 }
@@ -70,24 +72,34 @@ impl Buffered {
     }
 
     pub(crate) fn begin(block: u64) -> Self {
-        let mut mark = [0; 16];
-        for half in mark.chunks_mut(8) {
-            let random = std::hash::RandomState::new().build_hasher().finish();
-            half.copy_from_slice(&random.to_le_bytes());
-        }
-        let incoming = Some(Incoming { mark, block });
+        let incoming = Some(Incoming { mark: None, block });
         let outer = INCOMING.try_with(|now| now.replace(incoming));
         Buffered {
-            mark,
+            mark: None,
+            block,
             outer: outer.ok().flatten(),
             outer_taken: TAKEN.try_with(RefCell::take).unwrap_or_default(),
         }
     }
 
     /// What the buffer is shown for the object with a number.
-    pub(crate) fn shown(&self, number: u64) -> [u8; SHOWN] {
+    pub(crate) fn shown(&mut self, number: u64) -> [u8; SHOWN] {
+        let block = self.block;
+        let mark = *self.mark.get_or_insert_with(|| {
+            let mut mark = [0; 16];
+            for half in mark.chunks_mut(8) {
+                let random = std::hash::RandomState::new().build_hasher().finish();
+                half.copy_from_slice(&random.to_le_bytes());
+            }
+            let mark_of = Some(Incoming {
+                mark: Some(mark),
+                block,
+            });
+            let _ = INCOMING.try_with(|now| now.set(mark_of));
+            mark
+        });
         let mut shown = [0; SHOWN];
-        shown[..16].copy_from_slice(&self.mark);
+        shown[..16].copy_from_slice(&mark);
         shown[16..].copy_from_slice(&number.to_le_bytes());
         shown
     }
@@ -127,7 +139,7 @@ pub(super) fn held<'de, D: Deserializer<'de>>(
     let shown = from.deserialize_bytes(Shown(else_))?;
     let (mark, number) = shown.split_at(16);
     let incoming = INCOMING.try_with(Cell::get).ok().flatten();
-    let incoming = incoming.filter(|incoming| incoming.mark == mark);
+    let incoming = incoming.filter(|incoming| incoming.mark.is_some_and(|its| its == mark));
     let number = number.try_into().map(u64::from_le_bytes);
     match (incoming, number) {
         (Some(incoming), Ok(number)) => {

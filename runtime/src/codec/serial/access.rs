@@ -88,7 +88,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
         let part = if packed == 0 {
             self.from.part(seed)
         } else {
-            seed.deserialize(Bare::new(self.from, packed))
+            Bare::part(self.from, packed, seed)
         };
         let index = self.count - self.left;
         self.left -= 1;
@@ -120,7 +120,7 @@ impl<'d, 'de> Values<'d, 'de> {
         names: &'static [&'static str],
         first: usize,
         visitor: V,
-    ) -> Result<V::Value, (Fault, bool)> {
+    ) -> Result<V::Value, Fault> {
         let mut values = Values {
             from,
             names,
@@ -130,8 +130,8 @@ impl<'d, 'de> Values<'d, 'de> {
         let Values { from, at, .. } = values;
         match shown {
             Ok(value) if at == names.len() => Ok(value),
-            Ok(_) => Err((not_all(from, names.len() - first, at - first), true)),
-            Err(fault) => Err((from.is_lost(fault), at > first)),
+            Ok(_) => Err(not_all(from, names.len() - first, at - first)),
+            Err(fault) => Err(from.is_lost(fault)),
         }
     }
 }
@@ -211,7 +211,7 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
         self.left -= 1;
         self.owes_value = true;
         let index = self.count - self.left - 1;
-        let key = self.from.part(seed);
+        let key = self.from.map_part(seed);
         key.map(Some)
             .map_err(|fault| fault.in_element(index as u64))
     }
@@ -223,7 +223,7 @@ impl<'de> MapAccess<'de> for &mut Entries<'_, 'de> {
         }
         self.owes_value = false;
         let index = self.count - self.left - 1;
-        let value = self.from.part(seed);
+        let value = self.from.map_part(seed);
         value.map_err(|fault| fault.in_element(index as u64))
     }
 
@@ -324,6 +324,12 @@ impl<'d, 'de> Variant<'d, 'de> {
         }
     }
 
+    /// What is in the variant is about to be read.
+    #[inline(always)]
+    fn is_read(&mut self) {
+        self.from.open_variants -= u32::from(self.kind != kind::UNIT_VARIANT);
+    }
+
     /// What is in the variant, as a value of its own.
     #[inline(always)]
     fn body(self) -> Body<'d, 'de> {
@@ -339,7 +345,10 @@ impl<'d, 'de> EnumAccess<'de> for Variant<'d, 'de> {
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
         let name = BorrowedStrDeserializer::<Fault>::new(self.name);
         match seed.deserialize(name) {
-            Ok(value) => Ok((value, self)),
+            Ok(value) => {
+                self.from.open_variants += u32::from(self.kind != kind::UNIT_VARIANT);
+                Ok((value, self))
+            }
             Err(fault) => Err(self.from.is_lost(fault)),
         }
     }
@@ -358,7 +367,8 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Fault;
 
     #[inline(always)]
-    fn unit_variant(self) -> Result<(), Fault> {
+    fn unit_variant(mut self) -> Result<(), Fault> {
+        self.is_read();
         if self.kind == kind::UNIT_VARIANT {
             return Ok(());
         }
@@ -366,7 +376,8 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     #[inline(always)]
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Fault> {
+        self.is_read();
         let name = self.name;
         if self.kind == kind::NEWTYPE_VARIANT {
             return in_variant(name, self.from.part(seed));
@@ -375,7 +386,8 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     #[inline(always)]
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+    fn tuple_variant<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, Fault> {
+        self.is_read();
         let name = self.name;
         if self.kind == kind::TUPLE_VARIANT {
             return in_variant(name, self.from.deserialize_tuple(len, visitor));
@@ -385,10 +397,11 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 
     #[inline(always)]
     fn struct_variant<V: Visitor<'de>>(
-        self,
+        mut self,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
+        self.is_read();
         let name = self.name;
         if let (kind::STRUCT_VARIANT, Names::Known(shape)) = (self.kind, self.names) {
             return in_variant(name, de::known_struct(self.from, shape, 1, fields, visitor));

@@ -7,7 +7,7 @@
 use serde::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 
-use super::access::{Elements, Entries, Variant};
+use super::access::{Elements, Entries};
 use super::body::Body;
 use super::de;
 use super::decoder::{Decoder, Names, no_kind};
@@ -76,10 +76,13 @@ fn compound<'de, V: Visitor<'de>>(
                 name: Some(names.variant()?),
                 body: Some(Body::new(from, names, kind)),
             };
-            let value = visitor.visit_map(&mut entry)?;
-            match entry.body {
-                None => Ok(value),
-                Some(_) => Err(Fault::new("a variant was not read to its end")),
+            let shown = visitor.visit_map(&mut entry);
+            match (shown, entry.body) {
+                (Ok(value), None) => Ok(value),
+                (Ok(_), Some(body)) => Err(body.left("a variant was not read to its end")),
+                (Err(fault), Some(body)) => Err(body.left(fault.text())),
+                // What was inside is read, or has said itself that it is not.
+                (Err(fault), None) => Err(fault),
             }
         }
         _ => match Elements::open(from)? {
@@ -153,20 +156,14 @@ pub(super) fn map_as_enum<'de, V: Visitor<'de>>(
 ) -> Result<V::Value, Fault> {
     let count = from.count(2)?;
     if count != 1 {
-        return Err(Fault::new(format!(
-            "a variant is a map of one entry, and this one has {count}"
-        )));
+        let text = format!("a variant is a map of one entry, and this one has {count}");
+        return Err(from.is_lost(Fault::new(text)));
     }
     if from.peek()? != kind::STR {
-        return Err(Fault::new("the name of a variant is text"));
+        return Err(from.is_lost(Fault::new("the name of a variant is text")));
     }
     let name = from.str()?;
-    visitor.visit_enum(Variant::new(
-        from,
-        name,
-        Names::Inline(&[]),
-        kind::NEWTYPE_VARIANT,
-    ))
+    from.variant(name, Names::Inline(&[]), kind::NEWTYPE_VARIANT, visitor)
 }
 
 /// A variant as a map: its name, then what is in it.

@@ -21,6 +21,11 @@ impl<'d, 'de> Body<'d, 'de> {
     pub(super) fn new(from: &'d mut Decoder<'de>, names: Names<'de>, kind: u8) -> Self {
         Body { from, names, kind }
     }
+
+    /// It was left unread.
+    pub(super) fn left(self, why: &str) -> Fault {
+        self.from.is_lost(Fault::new(why))
+    }
 }
 
 /// A variant's one value, or its tuple, is a value already: it is read as such.

@@ -107,18 +107,30 @@ impl SerializeSeq for Parts<'_, '_, '_> {
     }
 }
 
+/// Writes a key or value, which a map holds.
+#[inline]
+fn entry<T: Serialize + ?Sized>(parts: &mut Parts<'_, '_, '_>, value: &T) -> Result<(), Fault> {
+    if packed::is_leaf::<T>() {
+        return parts.part(value);
+    }
+    match parts.to.nested_in_map(value) {
+        Ok(()) => Ok(()),
+        Err(fault) => Err(parts.to.broken(fault.in_element(parts.count))),
+    }
+}
+
 impl SerializeMap for Parts<'_, '_, '_> {
     type Ok = ();
     type Error = Fault;
 
     #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Fault> {
-        self.part(key)
+        entry(self, key)
     }
 
     #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
-        self.part(value)?;
+        entry(self, value)?;
         self.count += 1;
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
-use super::access::{Elements, Entries, Fields, Values, Variant};
+use super::access::{Elements, Entries, Fields, Values};
 use super::decoder::{Decoder, Names};
 use super::fault::Fault;
 use super::format::kind;
@@ -194,7 +194,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         match self.peek()? {
             kind @ kind::UNIT_VARIANT..=kind::STRUCT_VARIANT => {
                 let names = self.names(kind)?;
-                visitor.visit_enum(Variant::new(self, names.variant()?, names, kind))
+                self.variant(names.variant()?, names, kind, visitor)
             }
             kind::STR => visitor.visit_enum(self.str()?.into_deserializer()),
             kind::MAP => any::map_as_enum(self, visitor),
@@ -228,21 +228,21 @@ pub(super) fn known_struct<'de, V: Visitor<'de>>(
     fields: &'static [&'static str],
     visitor: V,
 ) -> Result<V::Value, Fault> {
-    if from.by_name || !shape.has_just(first, fields) {
+    let reader = by_name::<V> as ByName<'_, 'de, V> as usize;
+    if !shape.has_just::<V>(first, fields, reader) {
         return by_name(from, Names::Known(shape), first, Some(fields), visitor);
     }
-    from.was_plain = true;
-    match Values::visit(from, shape.names, first, visitor) {
-        Ok(value) => Ok(value),
-        Err((fault, took_any)) => {
-            // A visitor that took nothing takes fields by name only.
-            if !took_any && !fields.is_empty() {
-                shape.show_by_name();
-            }
-            Err(fault)
-        }
-    }
+    Values::visit(from, shape.names, first, visitor)
 }
+
+/// The type of [`by_name`].
+type ByName<'d, 'de, V> = fn(
+    &'d mut Decoder<'de>,
+    Names<'de>,
+    usize,
+    Option<&'static [&'static str]>,
+    V,
+) -> Result<<V as Visitor<'de>>::Value, Fault>;
 
 /// The fields of a struct by their names.
 #[inline(never)]

@@ -7,8 +7,9 @@
 
 use std::marker::PhantomData;
 
-use serde::de::DeserializeSeed;
+use serde::de::{DeserializeSeed, Visitor};
 
+use super::access::Variant;
 use super::depth::{self, Depth};
 use super::fault::Fault;
 use super::format::{INLINE, kind};
@@ -24,10 +25,8 @@ pub(super) struct Decoder<'de> {
     pub(super) depth: Depth,
     /// The block whose extra bytes say what the message holds; 0 if there is none.
     pub(super) block: u64,
-    /// Structs are shown by their names, whatever is known of their visitors.
-    pub(super) by_name: bool,
-    /// Whether a struct was shown without its names.
-    pub(super) was_plain: bool,
+    /// Variants that were opened, and not read yet.
+    pub(super) open_variants: u32,
     /// Whether a handle was met.
     pub(super) met_handle: bool,
     /// Whether handles are only to be found, not taken: a sender decodes its own value.
@@ -99,8 +98,7 @@ impl<'de> Decoder<'de> {
             at: ends.start,
             end: ends.end,
             block,
-            by_name: false,
-            was_plain: false,
+            open_variants: 0,
             met_handle: false,
             is_rehearsal: false,
             hint: None,
@@ -114,20 +112,44 @@ impl<'de> Decoder<'de> {
         }
     }
 
-    /// From the begin once more.
-    pub(super) fn again<'b>(&self, bytes: &'b [u8], depth: Depth) -> Decoder<'b> {
+    /// From the begin once more. What was taken over stays with this message.
+    pub(super) fn again<'b>(&mut self, bytes: &'b [u8], depth: Depth) -> Decoder<'b> {
         let mut again = Decoder::new(bytes, self.block, depth);
         again.is_rehearsal = self.is_rehearsal;
+        again.buffered = self.buffered.take();
         again
+    }
+
+    /// Shows a variant to a visitor, which must take all of it.
+    #[inline(always)]
+    pub(super) fn variant<V: Visitor<'de>>(
+        &mut self,
+        name: &'de str,
+        names: Names<'de>,
+        kind: u8,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let open = self.open_variants;
+        let shown = visitor.visit_enum(Variant::new(&mut *self, name, names, kind));
+        match shown {
+            Ok(value) if self.open_variants == open => Ok(value),
+            Ok(_) => Err(self.is_lost(Fault::new("a variant was not read to its end"))),
+            Err(fault) => {
+                self.open_variants = open;
+                Err(fault)
+            }
+        }
     }
 
     /// A handle is next: it is taken, unless this is a rehearsal.
     pub(super) fn meets_handle(&mut self) -> Result<(), Fault> {
         self.met_handle = true;
-        match self.is_rehearsal {
-            true => Err(Fault::new("a handle is not taken for a rehearsal")),
-            false => Ok(()),
+        if self.is_rehearsal {
+            return Err(self.is_lost(Fault::new("a handle is not taken for a rehearsal")));
         }
+        let block = self.block;
+        self.buffered.get_or_insert_with(|| Buffered::begin(block));
+        Ok(())
     }
 
     /// How many bytes are left.
@@ -285,18 +307,53 @@ impl<'de> Decoder<'de> {
         self.nested(|from| seed.deserialize(from))
     }
 
+    /// Reads a key or value of a map.
+    #[inline(always)]
+    pub(super) fn map_part<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        if packed::is_leaf_seed::<S>() {
+            return seed.deserialize(self);
+        }
+        self.nested_by(depth::MAP_LEVELS, |from| seed.deserialize(from))
+    }
+
     /// Reads what is inside another value.
     #[inline(always)]
     pub(super) fn nested<R>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
-        let done = match self.depth.enter() {
+        self.nested_by(1, read)
+    }
+
+    /// Reads what is inside another value, so many levels down. What a reader takes nothing of is passed
+    /// over.
+    #[inline(always)]
+    pub(super) fn nested_by<R>(
+        &mut self,
+        levels: u32,
+        read: impl FnOnce(&mut Self) -> Result<R, Fault>,
+    ) -> Result<R, Fault> {
+        let before = self.at;
+        let done = match self.depth.enter(levels) {
             true => read(self),
             false => self.deep(read),
         };
-        self.depth.leave();
+        self.depth.leave(levels);
+        if self.at == before {
+            return self.untouched(done);
+        }
         done
+    }
+
+    /// A reader has taken nothing of a value.
+    #[cold]
+    #[inline(never)]
+    fn untouched<R>(&mut self, done: Result<R, Fault>) -> Result<R, Fault> {
+        let skipped = self.skip();
+        match (done, skipped) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
+        }
     }
 
     /// Reads what an option has: no level of its own.
@@ -305,16 +362,23 @@ impl<'de> Decoder<'de> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
-        match self.depth.has_room() {
+        let before = self.at;
+        let done = match self.depth.has_room() {
             true => read(self),
             false => self.deep(read),
+        };
+        if self.at == before {
+            return self.untouched(done);
         }
+        done
     }
 
     #[cold]
     #[inline(never)]
     fn deep<R>(&mut self, read: impl FnOnce(&mut Self) -> Result<R, Fault>) -> Result<R, Fault> {
-        self.depth.check(0)?;
+        if let Err(fault) = self.depth.check(0) {
+            return Err(self.is_lost(fault));
+        }
         depth::on_fresh_stack(|| {
             let floor = self.depth.on_fresh_stack();
             let done = read(&mut *self);
@@ -372,9 +436,11 @@ impl<'de> Decoder<'de> {
         if levels <= self.buffered_levels {
             return Ok(());
         }
-        self.depth.check(levels)?;
+        if let Err(fault) = self.depth.check(levels) {
+            return Err(self.is_lost(fault));
+        }
         self.needs_levels = self.needs_levels.max(levels);
-        Err(Fault::new("it is nested too deep for this stack"))
+        Err(self.is_lost(Fault::new("it is nested too deep for this stack")))
     }
 
     /// How deep the next value is nested, and where it ends.
@@ -382,22 +448,28 @@ impl<'de> Decoder<'de> {
         // SAFETY: from the cursor to the end of the message.
         let rest = unsafe { std::slice::from_raw_parts(self.at, self.left()) };
         let mut ahead = Decoder::new(rest, 0, self.depth.clone());
-        // How many values are left on each level.
-        let mut open: Vec<usize> = vec![1];
-        let mut deepest = 0;
-        while let Some(left) = open.last_mut() {
+        // How many values are left on each level, and how many levels it counts as.
+        let mut open: Vec<(usize, u32)> = vec![(1, 1)];
+        let (mut level, mut deepest) = (1u32, 1);
+        while let Some((left, levels)) = open.last_mut() {
             if *left == 0 {
+                level -= *levels;
                 open.pop();
                 continue;
             }
             *left -= 1;
+            let levels = match ahead.peek()? {
+                kind::MAP | kind::STRUCT | kind::STRUCT_VARIANT => depth::MAP_LEVELS,
+                _ => 1,
+            };
             let inside = ahead.skip_head()?;
             if inside > 0 {
-                open.push(inside);
-                deepest = deepest.max(open.len());
+                open.push((inside, levels));
+                level = level.saturating_add(levels);
+                deepest = deepest.max(level);
             }
         }
-        Ok((u32::try_from(deepest).unwrap_or(u32::MAX), ahead.at))
+        Ok((deepest, ahead.at))
     }
 
     /// A list, map or struct was left before its end.

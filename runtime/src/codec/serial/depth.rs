@@ -7,9 +7,11 @@
 
 use super::fault::Fault;
 
-/// The stack that a level may take when its value is dropped: the largest seen without optimisation
-/// is 110 bytes.
+/// The stack that a level may take when its value is dropped: without optimisation, a list takes 110
+/// bytes.
 const PER_LEVEL: usize = 160;
+/// An entry of a map counts as so many levels: the drop of a `BTreeMap` takes 800 bytes.
+pub(super) const MAP_LEVELS: u32 = 6;
 /// So many levels are allowed on any stack.
 const FEWEST: u32 = 128;
 /// What is assumed where the thread's stack cannot be measured.
@@ -64,13 +66,13 @@ impl Depth {
     /// So deep may a value be that serde buffers, and reads again from there, on this stack.
     pub(super) fn buffered_levels(&self) -> u32 {
         let room = here().saturating_sub(self.floor) / BUFFERED_LEVEL;
-        u32::try_from(room).unwrap_or(u32::MAX).max(8)
+        u32::try_from(room).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Goes one level down; `false` where that needs [`Depth::make_room`] first.
+    /// Goes down by so many levels; `false` where the depth must be checked, and the stack grown.
     #[inline(always)]
-    pub(super) fn enter(&mut self) -> bool {
-        self.level += 1;
+    pub(super) fn enter(&mut self, levels: u32) -> bool {
+        self.level += levels;
         here() > self.floor && self.level <= self.most
     }
 
@@ -82,8 +84,14 @@ impl Depth {
 
     /// Comes back up.
     #[inline(always)]
-    pub(super) fn leave(&mut self) {
-        self.level -= 1;
+    pub(super) fn leave(&mut self, levels: u32) {
+        self.level -= levels;
+    }
+
+    /// Whether all levels were left again. They are not where a panic was caught half-way.
+    #[inline(always)]
+    pub(super) fn is_at_top(&self) -> bool {
+        self.level == 0
     }
 
     /// Whether so many further levels are too many.

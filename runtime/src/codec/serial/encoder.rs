@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::format::{INLINE, LONGEST, kind, wide, word};
 use super::handles::Noted;
 use super::primitive::{self, Primitive};
-use super::shapes::{self, Entry, Owner};
+use super::shapes::{self, Entry, Owner, Recorded};
 use super::{packed, paths};
 use crate::codec::Writer;
 use crate::heap::Held;
@@ -42,6 +42,8 @@ pub(super) struct Side<'w, 's> {
     /// Whether the value should be decoded again for another reason: what serde cannot buffer is in
     /// it, or a list without a number.
     is_wide: bool,
+    /// Whether room that was claimed is not filled yet.
+    pub(super) is_filling: bool,
     /// Whether what serde cannot buffer is an error: to find out where it is.
     pub(super) stops_at_wide: bool,
     /// Whether a part of the value failed, so that the whole does, even if the user's code goes on.
@@ -87,6 +89,7 @@ impl<'w, 's> Side<'w, 's> {
             names: Vec::new(),
             unchecked: Vec::new(),
             is_wide: false,
+            is_filling: false,
             stops_at_wide: false,
             failed: None,
             noted: None,
@@ -211,18 +214,24 @@ impl<'w, 's> Encoder<'w, 's> {
         Ok(())
     }
 
-    /// Room for `count` bytes; the caller fills it, or has the whole value fail
-    /// ([`broken`](Self::broken)).
+    /// Room for `count` bytes; the caller fills it and says so ([`filled`](Self::filled)).
     #[inline]
     pub(super) fn room_for(&mut self, count: usize) -> Result<Room<'_>, Fault> {
-        // SAFETY: the bytes of a value that fails are never read.
+        // SAFETY: a value in which room is not filled fails as a whole, and its bytes are never read.
         let at = unsafe { self.claim(count)? };
+        self.side.is_filling = true;
         Ok(Room {
             at,
             // SAFETY: inside the memory that was claimed.
             end: unsafe { at.add(count) },
             of: PhantomData,
         })
+    }
+
+    /// All room that was asked for is filled.
+    #[inline]
+    pub(super) fn filled(&mut self) {
+        self.side.is_filling = false;
     }
 
     /// A number behind its kind.
@@ -288,12 +297,37 @@ impl<'w, 's> Encoder<'w, 's> {
         if let Some(path) = paths::not_text(value) {
             return self.path(path);
         }
-        let done = match self.depth.enter() {
+        self.nested_by(1, value)
+    }
+
+    /// Writes what is inside a map.
+    #[inline]
+    pub(super) fn nested_in_map<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Fault> {
+        if let Some(path) = paths::not_text(value) {
+            return self.path(path);
+        }
+        self.nested_by(depth::MAP_LEVELS, value)
+    }
+
+    /// Writes what is inside another value, so many levels down.
+    #[inline(always)]
+    pub(super) fn nested_by<T: Serialize + ?Sized>(
+        &mut self,
+        levels: u32,
+        value: &T,
+    ) -> Result<(), Fault> {
+        let done = match self.depth.enter(levels) {
             true => value.serialize(&mut *self),
             false => self.deep(value),
         };
-        self.depth.leave();
+        self.depth.leave(levels);
         done
+    }
+
+    /// Whether a panic was caught in the middle of the value, which is not whole then.
+    #[inline(always)]
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.side.is_filling || !self.depth.is_at_top()
     }
 
     /// Writes what an option has: no level of its own.
@@ -359,12 +393,12 @@ impl<'w, 's> Encoder<'w, 's> {
     /// A tuple struct is written; a value with it should be decoded again if none was yet.
     #[inline]
     pub(super) fn tuple_is_used(&mut self, owner: Owner) {
-        match shapes::predicted(owner)
-            .entry
-            .or_else(|| shapes::recorded(owner, &[]))
-        {
-            Some(entry) => self.is_used(entry),
-            None => self.side.is_wide = true,
+        if let Some(entry) = shapes::predicted(owner).entry {
+            return self.is_used(entry);
+        }
+        match shapes::recorded(owner, &[]) {
+            Recorded::Entry(entry) => self.is_used(entry),
+            Recorded::Number(_) | Recorded::Nowhere => self.side.is_wide = true,
         }
     }
 
@@ -383,12 +417,17 @@ impl<'w, 's> Encoder<'w, 's> {
     pub(super) fn recorded(&mut self, owner: Owner, head: usize, from: usize) -> Result<(), Fault> {
         let names = self.side.names.split_off(from);
         match shapes::recorded(owner, &names) {
-            Some(entry) => {
+            Recorded::Entry(entry) => {
                 self.is_used(entry);
                 self.patch(head, word(owner.kind, entry.number));
                 Ok(())
             }
-            None => {
+            Recorded::Number(number) => {
+                self.side.is_wide = true;
+                self.patch(head, word(owner.kind, number));
+                Ok(())
+            }
+            Recorded::Nowhere => {
                 self.side.is_wide = true;
                 let list = shapes::listed(&names);
                 let len = u32::try_from(list.len()).map_err(|_| too_long())?;

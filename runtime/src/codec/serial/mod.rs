@@ -59,7 +59,11 @@ where
     let mut side = Side::new(out);
     let mut encoder = Encoder::new(&mut side);
     let done = encoder.nested(value);
-    if done.is_ok() && !encoder.side.is_remarkable() && is_checked::<R>() {
+    if done.is_ok()
+        && !encoder.side.is_remarkable()
+        && !encoder.was_interrupted()
+        && is_checked::<R>()
+    {
         encoder.finish();
         return Ok(());
     }
@@ -80,6 +84,10 @@ where
     R: DeserializeOwned,
 {
     let done = done.and_then(|()| encoder.side.failed.take().map_or(Ok(()), Err));
+    let done = done.and_then(|()| match encoder.was_interrupted() {
+        true => Err(Fault::new("a part of it panicked while it was written")),
+        false => Ok(()),
+    });
     let done = done.and_then(|()| match encoder.side.is_doubtful(is_checked::<R>()) {
         true => rehearse::<T, R>(value, start, &mut encoder),
         false => Ok(()),
@@ -107,11 +115,29 @@ where
 {
     let bytes = encoder.copy_from(start);
     let end = encoder.used();
-    let read_back = || read::<R>(&bytes, 0, true).map(|(again, _)| drop(again));
+    let read_back = || {
+        read::<R>(&bytes, 0, true).map(|(again, used)| {
+            drop(again);
+            used
+        })
+    };
     match catch_unwind(AssertUnwindSafe(read_back)) {
-        Ok(Ok(())) => {}
-        // Handles are not taken for a rehearsal, so nothing is known of such a value.
-        Ok(Err(refused)) if refused.met_handle => {}
+        Ok(Ok(used)) if used == bytes.len() => {}
+        Ok(Ok(used)) => {
+            let text = format!(
+                "of the {} bytes that it writes it reads {used}",
+                bytes.len()
+            );
+            return Err(Fault::new(text));
+        }
+        // Handles are not taken for a rehearsal, so nothing is known of what is behind the first. A bare
+        // one is all that there is.
+        Ok(Err(refused)) if refused.met_handle => {
+            if encoder.side.unchecked.is_empty() {
+                set_checked::<R>();
+            }
+            return Ok(());
+        }
         // Where it is read, it may panic or not; its own panic when it is dropped is of no use.
         Err(payload) => {
             std::mem::forget(payload);
@@ -188,10 +214,23 @@ fn attempt<T: DeserializeOwned>(
     decoder: &mut Decoder<'_>,
 ) -> Result<(T, usize), Fault> {
     match T::deserialize(&mut *decoder) {
-        Ok(value) if decoder.lost.is_none() => Ok((value, decoder.read_of(bytes))),
-        Ok(_) => Err(decoder.lost.take().unwrap_or_else(decoder::too_short)),
+        Ok(value) if decoder.lost.is_none() && decoder.depth.is_at_top() => {
+            let mut used = decoder.read_of(bytes);
+            if used == 0 {
+                // The reader has taken nothing of it.
+                decoder.skip()?;
+                used = decoder.read_of(bytes);
+            }
+            Ok((value, used))
+        }
+        Ok(_) => Err(decoder.lost.take().unwrap_or_else(interrupted)),
         Err(fault) => Err(fault),
     }
+}
+
+#[cold]
+fn interrupted() -> Fault {
+    Fault::new("a part of it panicked while it was read")
 }
 
 /// The value in a message.
@@ -209,7 +248,7 @@ fn read<T: DeserializeOwned>(
     }
 }
 
-/// Tries again, with more stack or with the names of all fields, where that may help.
+/// Tries again on a larger stack, where the value needs one.
 #[cold]
 #[inline(never)]
 fn read_again<'b, T: DeserializeOwned>(
@@ -218,14 +257,12 @@ fn read_again<'b, T: DeserializeOwned>(
     decoder: &mut Decoder<'b>,
 ) -> Result<(T, usize), Box<Refused>> {
     if decoder.needs_levels > 0 {
-        match attempt_again(bytes, decoder, false) {
-            Ok(read) => return Ok(read),
-            Err(again) => fault = again,
-        }
-    }
-    // What a message may hand over only once is not asked for twice.
-    if decoder.was_plain && !decoder.met_handle {
-        match attempt_again(bytes, decoder, true) {
+        let depth = decoder.depth.clone();
+        let again = depth::with_levels(decoder.needs_levels, |stack| {
+            *decoder = decoder.again(bytes, depth.again_on(stack));
+            attempt(bytes, decoder)
+        });
+        match again {
             Ok(read) => return Ok(read),
             Err(again) => fault = again,
         }
@@ -235,26 +272,6 @@ fn read_again<'b, T: DeserializeOwned>(
         met_handle: decoder.met_handle,
         hint: decoder.hint,
     }))
-}
-
-/// One more attempt, from the begin, on a fresh stack where the value needs one.
-fn attempt_again<'b, T: DeserializeOwned>(
-    bytes: &'b [u8],
-    decoder: &mut Decoder<'b>,
-    by_name: bool,
-) -> Result<(T, usize), Fault> {
-    let levels = decoder.needs_levels;
-    let depth = decoder.depth.clone();
-    let mut on = |depth| {
-        *decoder = decoder.again(bytes, depth);
-        decoder.by_name = by_name;
-        decoder.needs_levels = levels;
-        attempt(bytes, decoder)
-    };
-    match levels {
-        0 => on(Depth::new()),
-        _ => depth::with_levels(levels, |stack| on(depth.again_on(stack))),
-    }
 }
 
 /// The types of which a value has been rehearsed, by the code that reads them.

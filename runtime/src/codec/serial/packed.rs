@@ -109,10 +109,11 @@ pub(super) fn put_all<T>(
     for value in all {
         fits &= Number::of(&value).put_into(&mut room);
     }
-    match fits && room.is_full() {
-        true => Ok(()),
-        false => Err(wrong_count(to)),
+    if !fits || !room.is_full() {
+        return Err(wrong_count(to));
     }
+    to.filled();
+    Ok(())
 }
 
 #[cold]

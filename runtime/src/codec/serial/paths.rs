@@ -41,11 +41,15 @@ fn path_in<T: ?Sized>(value: &T) -> Option<&Path> {
             if id == typeid::of::<$ty>() {
                 // SAFETY: `T` is this type but for its lifetimes, and lives as long as `value`.
                 let value: &$ty = unsafe { &*std::ptr::from_ref(value).cast::<$ty>() };
-                return Some(value.as_ref());
+                let path: &Path = value;
+                return Some(path);
             }
         )*};
     }
-    look! { PathBuf &PathBuf &Path Box<Path> &Box<Path> Cow<'_, Path> &Cow<'_, Path> Rc<Path> Arc<Path> }
+    look! {
+        PathBuf &PathBuf &Path &&Path &&PathBuf Box<Path> &Box<Path> Cow<'_, Path> &Cow<'_, Path>
+        Rc<Path> Arc<Path> Box<PathBuf> &Box<PathBuf> Rc<PathBuf> Arc<PathBuf> &Arc<PathBuf> &Arc<Path>
+    }
     None
 }
 

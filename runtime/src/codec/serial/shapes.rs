@@ -11,8 +11,8 @@
 //! |---|---|---|
 //! | `WAYS`: leaked entries | by any sender, any time; either way is right | release / acquire |
 //! | `KNOWN`: leaked shapes | once by each number | release / acquire; the loser of a race leaks its copy |
-//! | `Entry::checked`, `Shape::by_name` | set once, never cleared | relaxed: they guard nothing else |
-//! | `Shape::fields`: an address, or 0 | by any reader, any time | relaxed: what stands there never changes |
+//! | `Entry::checked` | set once, never cleared | relaxed: they guard nothing else |
+//! | `Shape::reader`: an address, or 0 | by any reader, any time | relaxed: what stands there never changes |
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -219,10 +219,21 @@ fn index() -> MutexGuard<'static, Option<Index>> {
     INDEX.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The entry of a list that was written and not predicted; `None` where the table has no room, or
-/// there is no session.
+/// What is known of a list that was written and not predicted.
+pub(super) enum Recorded {
+    Entry(&'static Entry),
+    /// It has a number, and there are too many entries for one more.
+    Number(u32),
+    /// The table has no room, or there is no session.
+    Nowhere,
+}
+
+/// Entries are kept for ever: a type whose lists are made up as it goes along gets no more.
+const MOST_ENTRIES: usize = 2 * SHAPES;
+
+/// Looks a list up, or gives it an entry.
 #[cold]
-pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Option<&'static Entry> {
+pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Recorded {
     let can_be_predicted =
         can_be_predicted(owner.name) && names.iter().all(|name| can_be_predicted(name));
     let list: Vec<Packed> = names.iter().map(|name| packed(name)).collect();
@@ -233,13 +244,19 @@ pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Option<&'static 
         if can_be_predicted {
             prefer(owner.place(), entry);
         }
-        return Some(entry);
+        return Recorded::Entry(entry);
     }
     // The parts of a tuple have no names: it has an entry to be checked by, and no number.
     let number = match owner.kind {
-        kind::TUPLE => INLINE,
-        _ => index.number(&content(owner.kind, names))?,
+        kind::TUPLE => Some(INLINE),
+        _ => index.number(&content(owner.kind, names)),
     };
+    let Some(number) = number else {
+        return Recorded::Nowhere;
+    };
+    if index.entries.len() >= MOST_ENTRIES {
+        return Recorded::Number(number);
+    }
     let mut list = key.1.clone();
     list.push(END);
     let entry: &'static Entry = Box::leak(Box::new(Entry {
@@ -253,7 +270,7 @@ pub(super) fn recorded(owner: Owner, names: &[&'static str]) -> Option<&'static 
         prefer(owner.place(), entry);
     }
     index.entries.insert(key, entry);
-    Some(entry)
+    Recorded::Entry(entry)
 }
 
 impl Index {
@@ -326,37 +343,41 @@ fn first_in(list: &[u8]) -> Option<(&str, &[u8])> {
 /// A list as a reader knows it.
 pub(super) struct Shape {
     pub(super) names: &'static [&'static str],
-    /// The address of the list of fields that was found equal to this one.
-    fields: AtomicUsize,
-    /// Whether a visitor of this struct has been seen to take fields by name only.
-    by_name: AtomicBool,
+    /// The code of a reader that takes just these fields, in this order.
+    reader: AtomicUsize,
 }
 
 impl Shape {
-    /// Whether a visitor may be shown the values alone: it reads just the fields that are written
-    /// behind the `first` names.
+    /// Whether a visitor of type `V` may be shown the values alone: it reads just the fields that are
+    /// written behind the `first` names. `reader` is code that belongs to `V` alone.
     #[inline(always)]
-    pub(super) fn has_just(&self, first: usize, fields: &'static [&'static str]) -> bool {
-        let at = fields.as_ptr().addr();
+    pub(super) fn has_just<V>(
+        &self,
+        first: usize,
+        fields: &'static [&'static str],
+        reader: usize,
+    ) -> bool {
         self.names.len() == first + fields.len()
-            && (self.fields.load(Ordering::Relaxed) == at || self.compare(first, fields))
+            && (self.reader.load(Ordering::Relaxed) == reader
+                || self.compare::<V>(first, fields, reader))
     }
 
     #[cold]
     #[inline(never)]
-    fn compare(&self, first: usize, fields: &'static [&'static str]) -> bool {
-        let same = self.names[first..] == *fields && !self.by_name.load(Ordering::Relaxed);
-        if same && !fields.is_empty() {
-            self.fields.store(fields.as_ptr().addr(), Ordering::Relaxed);
+    fn compare<V>(&self, first: usize, fields: &'static [&'static str], reader: usize) -> bool {
+        let same = self.names[first..] == *fields && is_derived::<V>();
+        if same {
+            self.reader.store(reader, Ordering::Relaxed);
         }
         same
     }
+}
 
-    /// From now on each visitor is shown the names.
-    pub(super) fn show_by_name(&self) {
-        self.by_name.store(true, Ordering::Relaxed);
-        self.fields.store(0, Ordering::Relaxed);
-    }
+/// Whether a visitor was written by serde's derive, which takes values in the order of its fields.
+/// One that was written by hand may take them in another, and is shown their names.
+fn is_derived<V>() -> bool {
+    let name = std::any::type_name::<V>();
+    name.ends_with("::__Visitor") || name.contains("::__Visitor<")
 }
 
 static KNOWN: [AtomicPtr<Shape>; SHAPES] = [const { AtomicPtr::new(std::ptr::null_mut()) }; SHAPES];
@@ -389,8 +410,7 @@ fn learn(number: u32, kind: u8) -> Result<&'static Shape, Fault> {
     let names = names_in(&content[1..]).ok_or_else(unknown)?;
     let shape = Box::leak(Box::new(Shape {
         names: Vec::leak(names),
-        fields: AtomicUsize::new(0),
-        by_name: AtomicBool::new(false),
+        reader: AtomicUsize::new(0),
     }));
     match known.compare_exchange(
         std::ptr::null_mut(),
