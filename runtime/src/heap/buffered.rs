@@ -1,7 +1,9 @@
-//! Handles in serde's buffers: where a value is read out of a buffer (`untagged`, `tag`, `flatten`), the types that
-//! the codec knows handles by are lost. There a handle is bytes that mean something to one message only.
+//! Handles in serde's buffers: where a value is read out of a buffer (`untagged`, `tag`,
+//! `flatten`), the types that the codec knows handles by are lost. There a handle is bytes that
+//! mean something to one message only.
 //!
-//! Relies on `handle`. A thread-local names the message that is being decoded, for the time of that decoding.
+//! Relies on `handle`. A thread-local names the message that is being decoded, for the time of that
+//! decoding.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 use super::input::{IntoInput, Sink};
 use super::params::Refs;
 use super::{Codec, Task};
-use crate::codec::{OwnedTag as _, Reader, Writer};
-use crate::error::Error;
+use crate::codec::{OwnedTag, Reader, Writer};
+use crate::error::{Error, Kind};
 
 /// Appends the arguments of one call.
 #[inline]
@@ -48,7 +48,23 @@ pub(crate) fn item_hint<'a, T: Task, I: IntoInput<T::Params<'a>>>(item: &I) -> u
 /// The result of one call.
 #[inline]
 pub(crate) fn decode_output<T: Task>(from: &mut Reader<'_>) -> Result<T::Output, Error> {
-    T::result().get_owned(from)
+    whole_output::<T, _>(T::result(), from)
+}
+
+/// A result, and nothing behind it.
+#[inline]
+fn whole_output<T: Task, G: OwnedTag<Value = T::Output>>(
+    tag: G,
+    from: &mut Reader<'_>,
+) -> Result<T::Output, Error> {
+    let output = tag.get_owned(from)?;
+    match from.remaining() {
+        left if G::FIXED.is_none() && left > 0 => Err(Error::new(
+            Kind::Decode,
+            format!("the type of the result leaves {left} bytes unread"),
+        )),
+        _ => Ok(output),
+    }
 }
 
 /// `count` results that stand back to back; plain data by one copy.

@@ -291,6 +291,13 @@ fn cannot_decode(error: Error) -> Report {
 }
 
 #[cold]
+fn left_over(bytes: usize) -> Report {
+    Report::Decode(format!(
+        "the arguments cannot be decoded: their types leave {bytes} bytes unread"
+    ))
+}
+
+#[cold]
 fn cannot_encode(error: Error) -> Report {
     Report::Encode(format!("the result cannot be encoded: {}", error.message()))
 }
@@ -335,6 +342,9 @@ fn call<T: Task, C: Codec<T>, const FRAMED: bool>(
 ) -> Result<T::Output, Report> {
     let mut item = next::<C, FRAMED>(from).map_err(cannot_decode)?;
     let mut held = codec.get(&mut item).map_err(cannot_decode)?;
+    if C::FIXED.is_none() && item.remaining() > 0 {
+        return Err(left_over(item.remaining()));
+    }
     if C::MAY_HOLD && !FRAMED && item.block() != 0 {
         hand_over(item.block());
     }

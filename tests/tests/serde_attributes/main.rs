@@ -14,3 +14,4 @@ mod erased;
 mod handles;
 mod impls;
 mod shapes;
+mod swallowed;

@@ -55,22 +55,26 @@ impl<'d, 'de> Elements<'d, 'de> {
     /// Shows them all to a visitor, which must take all.
     #[inline(always)]
     pub(super) fn visit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
-        match visitor.visit_seq(&mut self) {
-            Ok(value) if self.left == 0 => Ok(value),
-            Ok(_) => Err(not_all(self.from, self.count, self.count - self.left)),
-            Err(fault) => Err(self.from.is_lost(fault)),
+        let shown = visitor.visit_seq(&mut self);
+        // The result is not touched here, so that it is written where it is to be.
+        if self.left != 0 || shown.is_err() {
+            let taken = self.count - self.left;
+            not_all(self.from, self.count, taken, shown.as_ref().err());
         }
+        shown
     }
 }
 
 #[cold]
 #[inline(never)]
-fn not_all(from: &mut Decoder<'_>, count: usize, taken: usize) -> Fault {
-    let text = format!(
-        "{count} parts were written and {taken} are read: where a field is skipped in one direction only, give the \
-         type named fields, or skip it in both (`#[serde(skip)]`)"
-    );
-    from.is_lost(Fault::new(text))
+fn not_all(from: &mut Decoder<'_>, count: usize, taken: usize, fault: Option<&Fault>) {
+    if let Some(fault) = fault {
+        return from.loses(fault);
+    }
+    from.loses(&Fault::new(format!(
+        "{count} parts were written and {taken} are read: where a field is skipped in one direction \
+         only, give the type named fields, or skip it in both (`#[serde(skip)]`)"
+    )));
 }
 
 impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
@@ -88,7 +92,7 @@ impl<'de> SeqAccess<'de> for &mut Elements<'_, 'de> {
         let part = if packed == 0 {
             self.from.part(seed)
         } else {
-            Bare::part(self.from, packed, seed)
+            seed.deserialize(Bare::new(self.from, packed))
         };
         let index = self.count - self.left;
         self.left -= 1;
@@ -128,11 +132,10 @@ impl<'d, 'de> Values<'d, 'de> {
         };
         let shown = visitor.visit_seq(&mut values);
         let Values { from, at, .. } = values;
-        match shown {
-            Ok(value) if at == names.len() => Ok(value),
-            Ok(_) => Err(not_all(from, names.len() - first, at - first)),
-            Err(fault) => Err(from.is_lost(fault)),
+        if at != names.len() || shown.is_err() {
+            not_all(from, names.len() - first, at - first, shown.as_ref().err());
         }
+        shown
     }
 }
 
@@ -183,13 +186,11 @@ impl<'d, 'de> Entries<'d, 'de> {
     /// Shows them all to a visitor, which must take all.
     #[inline]
     pub(super) fn visit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
-        match visitor.visit_map(&mut self) {
-            Ok(value) if self.left == 0 && !self.owes_value => Ok(value),
-            Ok(_) => Err(self
-                .from
-                .is_lost(Fault::new("a map was not read to its end"))),
-            Err(fault) => Err(self.from.is_lost(fault)),
+        let shown = visitor.visit_map(&mut self);
+        if self.left != 0 || self.owes_value || shown.is_err() {
+            self.from.stopped(shown.as_ref().err(), "a map");
         }
+        shown
     }
 }
 
@@ -253,13 +254,11 @@ impl<'d, 'de> Fields<'d, 'de> {
 
     /// Shows them all to a visitor, which must take all.
     pub(super) fn visit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Fault> {
-        match visitor.visit_map(&mut self) {
-            Ok(value) if self.at >= self.names.len() && !self.owes_value => Ok(value),
-            Ok(_) => Err(self
-                .from
-                .is_lost(Fault::new("a struct was not read to its end"))),
-            Err(fault) => Err(self.from.is_lost(fault)),
+        let shown = visitor.visit_map(&mut self);
+        if self.at < self.names.len() || self.owes_value || shown.is_err() {
+            self.from.stopped(shown.as_ref().err(), "a struct");
         }
+        shown
     }
 }
 
@@ -324,12 +323,6 @@ impl<'d, 'de> Variant<'d, 'de> {
         }
     }
 
-    /// What is in the variant is about to be read.
-    #[inline(always)]
-    fn is_read(&mut self) {
-        self.from.open_variants -= u32::from(self.kind != kind::UNIT_VARIANT);
-    }
-
     /// What is in the variant, as a value of its own.
     #[inline(always)]
     fn body(self) -> Body<'d, 'de> {
@@ -345,10 +338,7 @@ impl<'d, 'de> EnumAccess<'de> for Variant<'d, 'de> {
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self), Fault> {
         let name = BorrowedStrDeserializer::<Fault>::new(self.name);
         match seed.deserialize(name) {
-            Ok(value) => {
-                self.from.open_variants += u32::from(self.kind != kind::UNIT_VARIANT);
-                Ok((value, self))
-            }
+            Ok(value) => Ok((value, self)),
             Err(fault) => Err(self.from.is_lost(fault)),
         }
     }
@@ -367,8 +357,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Fault;
 
     #[inline(always)]
-    fn unit_variant(mut self) -> Result<(), Fault> {
-        self.is_read();
+    fn unit_variant(self) -> Result<(), Fault> {
         if self.kind == kind::UNIT_VARIANT {
             return Ok(());
         }
@@ -376,8 +365,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     #[inline(always)]
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(mut self, seed: S) -> Result<S::Value, Fault> {
-        self.is_read();
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
         let name = self.name;
         if self.kind == kind::NEWTYPE_VARIANT {
             return in_variant(name, self.from.part(seed));
@@ -386,8 +374,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     #[inline(always)]
-    fn tuple_variant<V: Visitor<'de>>(mut self, len: usize, visitor: V) -> Result<V::Value, Fault> {
-        self.is_read();
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {
         let name = self.name;
         if self.kind == kind::TUPLE_VARIANT {
             return in_variant(name, self.from.deserialize_tuple(len, visitor));
@@ -397,11 +384,10 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
 
     #[inline(always)]
     fn struct_variant<V: Visitor<'de>>(
-        mut self,
+        self,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        self.is_read();
         let name = self.name;
         if let (kind::STRUCT_VARIANT, Names::Known(shape)) = (self.kind, self.names) {
             return in_variant(name, de::known_struct(self.from, shape, 1, fields, visitor));

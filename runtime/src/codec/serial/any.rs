@@ -7,7 +7,7 @@
 use serde::de::value::{BorrowedStrDeserializer, BytesDeserializer};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 
-use super::access::{Elements, Entries};
+use super::access::{Elements, Entries, Variant};
 use super::body::Body;
 use super::de;
 use super::decoder::{Decoder, Names, no_kind};
@@ -163,7 +163,12 @@ pub(super) fn map_as_enum<'de, V: Visitor<'de>>(
         return Err(from.is_lost(Fault::new("the name of a variant is text")));
     }
     let name = from.str()?;
-    from.variant(name, Names::Inline(&[]), kind::NEWTYPE_VARIANT, visitor)
+    visitor.visit_enum(Variant::new(
+        from,
+        name,
+        Names::Inline(&[]),
+        kind::NEWTYPE_VARIANT,
+    ))
 }
 
 /// A variant as a map: its name, then what is in it.

@@ -3,7 +3,7 @@
 
 use serde::de::{Deserializer, IntoDeserializer, Visitor};
 
-use super::access::{Elements, Entries, Fields, Values};
+use super::access::{Elements, Entries, Fields, Values, Variant};
 use super::decoder::{Decoder, Names};
 use super::fault::Fault;
 use super::format::kind;
@@ -194,7 +194,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         match self.peek()? {
             kind @ kind::UNIT_VARIANT..=kind::STRUCT_VARIANT => {
                 let names = self.names(kind)?;
-                self.variant(names.variant()?, names, kind, visitor)
+                visitor.visit_enum(Variant::new(self, names.variant()?, names, kind))
             }
             kind::STR => visitor.visit_enum(self.str()?.into_deserializer()),
             kind::MAP => any::map_as_enum(self, visitor),

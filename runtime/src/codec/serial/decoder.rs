@@ -7,9 +7,8 @@
 
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Visitor};
+use serde::de::DeserializeSeed;
 
-use super::access::Variant;
 use super::depth::{self, Depth};
 use super::fault::Fault;
 use super::format::{INLINE, kind};
@@ -25,8 +24,6 @@ pub(super) struct Decoder<'de> {
     pub(super) depth: Depth,
     /// The block whose extra bytes say what the message holds; 0 if there is none.
     pub(super) block: u64,
-    /// Variants that were opened, and not read yet.
-    pub(super) open_variants: u32,
     /// Whether a handle was met.
     pub(super) met_handle: bool,
     /// Whether handles are only to be found, not taken: a sender decodes its own value.
@@ -98,7 +95,6 @@ impl<'de> Decoder<'de> {
             at: ends.start,
             end: ends.end,
             block,
-            open_variants: 0,
             met_handle: false,
             is_rehearsal: false,
             hint: None,
@@ -118,27 +114,6 @@ impl<'de> Decoder<'de> {
         again.is_rehearsal = self.is_rehearsal;
         again.buffered = self.buffered.take();
         again
-    }
-
-    /// Shows a variant to a visitor, which must take all of it.
-    #[inline(always)]
-    pub(super) fn variant<V: Visitor<'de>>(
-        &mut self,
-        name: &'de str,
-        names: Names<'de>,
-        kind: u8,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        let open = self.open_variants;
-        let shown = visitor.visit_enum(Variant::new(&mut *self, name, names, kind));
-        match shown {
-            Ok(value) if self.open_variants == open => Ok(value),
-            Ok(_) => Err(self.is_lost(Fault::new("a variant was not read to its end"))),
-            Err(fault) => {
-                self.open_variants = open;
-                Err(fault)
-            }
-        }
     }
 
     /// A handle is next: it is taken, unless this is a rehearsal.
@@ -325,35 +300,19 @@ impl<'de> Decoder<'de> {
         self.nested_by(1, read)
     }
 
-    /// Reads what is inside another value, so many levels down. What a reader takes nothing of is passed
-    /// over.
+    /// Reads what is inside another value, so many levels down.
     #[inline(always)]
     pub(super) fn nested_by<R>(
         &mut self,
         levels: u32,
         read: impl FnOnce(&mut Self) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
-        let before = self.at;
         let done = match self.depth.enter(levels) {
             true => read(self),
             false => self.deep(read),
         };
         self.depth.leave(levels);
-        if self.at == before {
-            return self.untouched(done);
-        }
         done
-    }
-
-    /// A reader has taken nothing of a value.
-    #[cold]
-    #[inline(never)]
-    fn untouched<R>(&mut self, done: Result<R, Fault>) -> Result<R, Fault> {
-        let skipped = self.skip();
-        match (done, skipped) {
-            (Ok(value), Ok(())) => Ok(value),
-            (Err(fault), _) | (Ok(_), Err(fault)) => Err(fault),
-        }
     }
 
     /// Reads what an option has: no level of its own.
@@ -362,15 +321,10 @@ impl<'de> Decoder<'de> {
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<R, Fault>,
     ) -> Result<R, Fault> {
-        let before = self.at;
-        let done = match self.depth.has_room() {
+        match self.depth.has_room() {
             true => read(self),
             false => self.deep(read),
-        };
-        if self.at == before {
-            return self.untouched(done);
         }
-        done
     }
 
     #[cold]
@@ -476,10 +430,27 @@ impl<'de> Decoder<'de> {
     #[cold]
     #[inline(never)]
     pub(super) fn is_lost(&mut self, fault: Fault) -> Fault {
+        self.loses(&fault);
+        fault
+    }
+
+    /// The same for an error that is on its way already.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn loses(&mut self, fault: &Fault) {
         if self.lost.is_none() {
             self.lost = Some(Fault::new(fault.to_string()));
         }
-        fault
+    }
+
+    /// A visitor has stopped before the end: by this error, or without one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn stopped(&mut self, fault: Option<&Fault>, what: &str) {
+        match fault {
+            Some(fault) => self.loses(fault),
+            None => self.loses(&Fault::new(format!("{what} was not read to its end"))),
+        }
     }
 
     /// How many bytes of the message were read.

@@ -7,8 +7,8 @@
 
 use super::fault::Fault;
 
-/// The stack that a level may take when its value is dropped: without optimisation, a list takes 110
-/// bytes.
+/// The stack that a level may take when its value is dropped: without optimisation, a list takes
+/// 110 bytes.
 const PER_LEVEL: usize = 160;
 /// An entry of a map counts as so many levels: the drop of a `BTreeMap` takes 800 bytes.
 pub(super) const MAP_LEVELS: u32 = 6;

@@ -217,7 +217,8 @@ impl<'w, 's> Encoder<'w, 's> {
     /// Room for `count` bytes; the caller fills it and says so ([`filled`](Self::filled)).
     #[inline]
     pub(super) fn room_for(&mut self, count: usize) -> Result<Room<'_>, Fault> {
-        // SAFETY: a value in which room is not filled fails as a whole, and its bytes are never read.
+        // SAFETY: a value in which room is not filled fails as a whole, and its bytes are never
+        // read.
         let at = unsafe { self.claim(count)? };
         self.side.is_filling = true;
         Ok(Room {

@@ -130,8 +130,8 @@ where
             );
             return Err(Fault::new(text));
         }
-        // Handles are not taken for a rehearsal, so nothing is known of what is behind the first. A bare
-        // one is all that there is.
+        // Handles are not taken for a rehearsal, so nothing is known of what is behind the first. A
+        // bare one is all that there is.
         Ok(Err(refused)) if refused.met_handle => {
             if encoder.side.unchecked.is_empty() {
                 set_checked::<R>();

@@ -1,6 +1,6 @@
 //! An element of a packed list: a number without its kind. Relies on `decoder`.
 
-use serde::de::{DeserializeSeed, Deserializer, Visitor};
+use serde::de::{Deserializer, Visitor};
 
 use super::decoder::{Decoder, no_kind};
 use super::fault::Fault;
@@ -15,22 +15,8 @@ pub(super) struct Bare<'d, 'de> {
 
 impl<'d, 'de> Bare<'d, 'de> {
     #[inline(always)]
-    pub(super) fn part<S: DeserializeSeed<'de>>(
-        from: &'d mut Decoder<'de>,
-        kind: u8,
-        seed: S,
-    ) -> Result<S::Value, Fault> {
-        let before = from.left();
-        let bare = Bare {
-            from: &mut *from,
-            kind,
-        };
-        let part = seed.deserialize(bare)?;
-        if from.left() == before {
-            // The reader has taken nothing of it.
-            from.bytes(kind::width(kind).unwrap_or(0))?;
-        }
-        Ok(part)
+    pub(super) fn new(from: &'d mut Decoder<'de>, kind: u8) -> Self {
+        Bare { from, kind }
     }
 }
 

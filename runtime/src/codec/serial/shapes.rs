@@ -348,8 +348,8 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Whether a visitor of type `V` may be shown the values alone: it reads just the fields that are
-    /// written behind the `first` names. `reader` is code that belongs to `V` alone.
+    /// Whether a visitor of type `V` may be shown the values alone: it reads just the fields that
+    /// are written behind the `first` names. `reader` is code that belongs to `V` alone.
     #[inline(always)]
     pub(super) fn has_just<V>(
         &self,
