@@ -61,8 +61,7 @@ struct Shifted {
 }
 
 #[mp::task]
-fn number_of(ignored: Ignored, shifted: Option<Shifted>, number: u32) -> u32 {
-    drop(ignored);
+fn number_of(_ignored: Ignored, shifted: Option<Shifted>, number: u32) -> u32 {
     shifted.and_then(|shifted| shifted.number).unwrap_or(number)
 }
 
