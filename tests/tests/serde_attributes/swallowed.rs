@@ -39,6 +39,22 @@ fn what_is_behind_a_swallowed_error_is_whole() -> mp::Result<()> {
     Ok(())
 }
 
+/// Each part that serde buffers may need more stack than the one before.
+#[mp::test]
+fn parts_of_growing_depth_travel() -> mp::Result<()> {
+    let queue = Queue::unbounded()?;
+    let nested = |depth| (0..depth).fold(serde_json::json!(1), |one, _| serde_json::json!([one]));
+    let values: Vec<_> = [1, 100, 300, 200, 900, 1_500].map(nested).into();
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let travelled = thread.spawn(move || {
+        queue.put(values.clone())?;
+        Ok::<_, mp::Error>(queue.get()? == values)
+    });
+    let travelled = travelled.expect("a thread");
+    assert!(travelled.join().expect("no panic")?);
+    Ok(())
+}
+
 /// Writes a unit, and reads nothing.
 struct Ignored;
 

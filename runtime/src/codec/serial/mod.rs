@@ -256,9 +256,12 @@ fn read_again<'b, T: DeserializeOwned>(
     mut fault: Fault,
     decoder: &mut Decoder<'b>,
 ) -> Result<(T, usize), Box<Refused>> {
-    if decoder.needs_levels > 0 {
-        let depth = decoder.depth.clone();
-        let again = depth::with_levels(decoder.needs_levels, |stack| {
+    let depth = decoder.depth.clone();
+    // One part may be deeper than the one that asked first.
+    let mut tried = 0;
+    while decoder.needs_levels > tried {
+        tried = decoder.needs_levels;
+        let again = depth::with_levels(tried, |stack| {
             *decoder = decoder.again(bytes, depth.again_on(stack));
             attempt(bytes, decoder)
         });
